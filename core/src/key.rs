@@ -1,0 +1,38 @@
+//! Keys: the unit of state, of conflict and of order.
+
+use crate::hash::keccak256;
+use alloy_primitives::{Address, B256, U256};
+use serde::{Deserialize, Serialize};
+
+/// An account, or one slot of its storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Key {
+    /// Nonce, balance and code hash of an address.
+    Account(#[serde(with = "crate::wire::raw")] Address),
+    /// One storage slot of an address.
+    Slot(#[serde(with = "crate::wire::raw")] Address, #[serde(with = "crate::wire::compact")] U256),
+}
+
+impl Key {
+    /// The address that the key belongs to.
+    pub const fn address(&self) -> Address {
+        match self {
+            Self::Account(address) | Self::Slot(address, _) => *address,
+        }
+    }
+
+    /// The place of the key in the state tree: `keccak256(address)` or `keccak256(address ‖ slot)`.
+    ///
+    /// Preimages of 20 and of 52 bytes never meet, and 64 bytes are an inner node's.
+    pub fn path(&self) -> B256 {
+        match self {
+            Self::Account(address) => keccak256(address),
+            Self::Slot(address, slot) => {
+                let mut preimage = [0; 52];
+                preimage[..20].copy_from_slice(address.as_slice());
+                preimage[20..].copy_from_slice(&slot.to_be_bytes::<32>());
+                keccak256(preimage)
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Every limit that the protocol puts on a length, a count or a depth.
+//!
+//! Limits that may change by height are part of [`crate::params::Params`]; the constants here bound what a decoder
+//! accepts before any parameters are known, and what the format itself cannot exceed.
+
+/// Most transactions in one row.
+pub const ROW_TRANSACTIONS: usize = 256;
+/// Most gas that the transactions of one row may spend, before refunds: the protocol's largest transaction (EIP-7825).
+pub const ROW_GAS: u64 = 1 << 24;
+/// Most work in one row, in gas as [`crate::evm::work`] counts it.
+pub const ROW_WORK: u64 = 1 << 26;
+/// Most bytes in the body of one row.
+pub const ROW_BODY_BYTES: usize = 1 << 20;
+/// Most bytes of code that one row may ask for.
+pub const ROW_CODE_BYTES: usize = 2 << 20;
+/// Most code blobs that one row may ask for. A cold account access costs 2,600 gas (EIP-2929), so [`ROW_GAS`] allows
+/// fewer than 6,500; the bound is for decoders.
+pub const ROW_CODES: usize = 8_192;
+/// Most accesses of one row. A cold access costs at least 1,900 gas and a transaction's own accounts at least 21,000, so
+/// [`ROW_GAS`] allows fewer than 9,000; authorizations and access lists stay below that too.
+pub const ROW_ACCESSES: usize = 16_384;
+/// Most accesses of a column that holds more than one key.
+pub const COLUMN_ACCESSES: usize = 4_096;
+/// Most bytes in the body of one column that holds more than one key.
+pub const COLUMN_BODY_BYTES: usize = 1 << 20;
+/// Most bytes in the body of any column: one key used by every row of a block, and nothing else, is far below this.
+pub const COLUMN_BODY_BYTES_ANY: usize = 4 << 20;
+/// A block with `n` accesses has at most `n / COLUMN_ACCESSES_AT_LEAST + COLUMNS_EXTRA` columns.
+pub const COLUMN_ACCESSES_AT_LEAST: usize = 1_024;
+/// See [`COLUMN_ACCESSES_AT_LEAST`].
+pub const COLUMNS_EXTRA: usize = 64;
+/// Most rows in one block.
+pub const BLOCK_ROWS: usize = 1 << 14;
+/// Most columns in one block.
+pub const BLOCK_COLUMNS: usize = 1 << 14;
+/// Most bytes of an encoded manifest.
+pub const MANIFEST_BYTES: usize = 8 << 20;
+/// Bits in a path, the greatest depth of a leaf.
+pub const PATH_BITS: usize = 256;
+/// Most bytes in one EIP-2718 transaction.
+pub const TRANSACTION_BYTES: usize = 128 << 10;
+/// Most hashes in one Merkle path: trees have at most 2^64 leaves.
+pub const MERKLE_PATH: usize = 64;
+/// Most bytes of one piece of code (EIP-170).
+pub const CODE_BYTES: usize = 0x6000;
+/// Most registered verifiers.
+pub const VERIFIERS: usize = 1 << 16;
+/// Most blocks that one attestation lists tasks of.
+pub const ATTESTATION_BLOCKS: usize = 256;
+/// Most attestations in one certificate.
+pub const CERTIFICATE_ATTESTATIONS: usize = 1 << 12;

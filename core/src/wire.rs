@@ -1,0 +1,179 @@
+//! The transport encoding: postcard behind a version byte, with one encoding for each value.
+//!
+//! A body's hash is taken over these bytes, so decoding is strict: the length is bounded before anything is read, the
+//! version is known, nothing is left over, and the value encodes to the same bytes again. That last rule refuses every
+//! second spelling that postcard would accept (long varints, padded integers).
+
+use crate::hash::keccak256;
+use alloc::vec::Vec;
+use alloy_primitives::B256;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The version byte that every encoded object begins with.
+pub const VERSION: u8 = 1;
+
+/// Why bytes are not an encoded object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WireError {
+    /// Longer than an object of this type may be.
+    TooLong {
+        /// The length that was met, in bytes.
+        length: usize,
+        /// The greatest length allowed, in bytes.
+        limit: usize,
+    },
+    /// The first byte is not [`VERSION`].
+    UnknownVersion,
+    /// Not a value of the type: cut short, an unknown variant, or something left over.
+    Malformed,
+    /// A value, but not in its one encoding.
+    NotCanonical,
+}
+
+impl core::fmt::Display for WireError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::TooLong { length, limit } => {
+                write!(f, "{length} bytes where at most {limit} are allowed")
+            }
+            Self::UnknownVersion => write!(f, "unknown encoding version"),
+            Self::Malformed => write!(f, "not an object of this type"),
+            Self::NotCanonical => write!(f, "not in its one encoding"),
+        }
+    }
+}
+
+impl core::error::Error for WireError {}
+
+/// The encoding of `value`.
+///
+/// Serialising to a growing buffer cannot fail for the types of this crate: they hold no maps of unknown length and no
+/// type that postcard lacks. Should one ever be added, the empty result decodes to an error everywhere.
+pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, alloc::vec![VERSION]).unwrap_or_default()
+}
+
+/// Decodes `bytes` of at most `limit` bytes, accepting each value in one encoding only.
+///
+/// # Errors
+/// [`WireError`], by the first rule that `bytes` break.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, WireError> {
+    if bytes.len() > limit {
+        return Err(WireError::TooLong { length: bytes.len(), limit });
+    }
+    let (version, content) = bytes.split_first().ok_or(WireError::Malformed)?;
+    if *version != VERSION {
+        return Err(WireError::UnknownVersion);
+    }
+    let (value, rest) = postcard::take_from_bytes::<T>(content).map_err(|_| WireError::Malformed)?;
+    if !rest.is_empty() {
+        return Err(WireError::Malformed);
+    }
+    if encode(&value) != bytes {
+        return Err(WireError::NotCanonical);
+    }
+    Ok(value)
+}
+
+/// The hash of an encoded body, which its header commits to.
+pub fn body_hash(encoded: &[u8]) -> B256 {
+    keccak256(encoded)
+}
+
+/// Serde form of a fixed-length byte string: its bytes, without a length.
+pub mod raw {
+    use alloy_primitives::FixedBytes;
+    use core::fmt;
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, SeqAccess, Visitor},
+        ser::SerializeTuple,
+    };
+
+    /// Serialises `N` bytes as a tuple.
+    ///
+    /// # Errors
+    /// Those of `serializer`.
+    pub fn serialize<const N: usize, T, S>(value: &T, serializer: S) -> Result<S::Ok, S::Error>
+    where
+        T: Copy + Into<FixedBytes<N>>,
+        S: Serializer,
+    {
+        let bytes: FixedBytes<N> = (*value).into();
+        let mut tuple = serializer.serialize_tuple(N)?;
+        for byte in bytes.0 {
+            tuple.serialize_element(&byte)?;
+        }
+        tuple.end()
+    }
+
+    /// Deserialises `N` bytes from a tuple.
+    ///
+    /// # Errors
+    /// Those of `deserializer`, among them that the input ends early.
+    pub fn deserialize<'de, const N: usize, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: From<FixedBytes<N>>,
+        D: Deserializer<'de>,
+    {
+        struct Raw<const N: usize>;
+        impl<'de, const N: usize> Visitor<'de> for Raw<N> {
+            type Value = [u8; N];
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{N} bytes")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut bytes = [0; N];
+                for (at, byte) in bytes.iter_mut().enumerate() {
+                    *byte = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
+                }
+                Ok(bytes)
+            }
+        }
+        Ok(T::from(FixedBytes(deserializer.deserialize_tuple(N, Raw::<N>)?)))
+    }
+}
+
+/// Serde form of a 256-bit integer: a length and its big-endian bytes without leading zeros.
+pub mod compact {
+    use alloy_primitives::U256;
+    use core::fmt;
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
+
+    /// Serialises `value`.
+    ///
+    /// # Errors
+    /// Those of `serializer`.
+    pub fn serialize<S: Serializer>(value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&value.to_be_bytes_trimmed_vec())
+    }
+
+    /// Deserialises a value of at most 32 bytes without leading zeros.
+    ///
+    /// # Errors
+    /// Those of `deserializer`; more than 32 bytes or a leading zero.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<U256, D::Error> {
+        struct Compact;
+        impl Visitor<'_> for Compact {
+            type Value = U256;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("up to 32 bytes without leading zeros")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<U256, E> {
+                if bytes.first() == Some(&0) {
+                    return Err(E::invalid_value(serde::de::Unexpected::Bytes(bytes), &self));
+                }
+                U256::try_from_be_slice(bytes).ok_or_else(|| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Compact)
+    }
+}
