@@ -1,0 +1,49 @@
+// Builds everything that runs: `npm run build`. `npm run build:wasm` stops after the modules for the browser.
+
+import { pathToFileURL } from "node:url";
+import { must } from "./command.js";
+import { buildDemo, buildPackage } from "./demo.js";
+import { ensureDependencies } from "./dependencies.js";
+import { ensureRust } from "./rust.js";
+import { buildWasm } from "./wasm.js";
+
+/** @typedef {import("./command.js").RunOptions} RunOptions */
+
+/** In this order: the binary holds the page, the page holds the package, the package holds the modules. */
+const steps = [
+  { title: "Rust toolchain", run: ensureRust },
+  { title: "JavaScript dependencies", run: ensureDependencies },
+  { title: "Core for the browser", run: buildWasm },
+  { title: "npm package", run: buildPackage },
+  { title: "Demo page", run: buildDemo },
+  { title: "ocelli, the binary", run: () => buildOcelli("release") },
+];
+
+/**
+ * @param {"dev" | "release"} profile
+ * @param {RunOptions} [options]
+ */
+export async function buildOcelli(profile, options) {
+  const args = ["build", "--package", "ocelli-sequencer", "--bin", "ocelli", "--profile", profile];
+  await must("cargo", args, options);
+}
+
+/**
+ * Does what of it has not been done, and shows where it is.
+ * @param {number} [count] how many of the steps
+ */
+export async function build(count = steps.length) {
+  for (const [index, { title, run }] of steps.slice(0, count).entries()) {
+    console.log(`[${index + 1}/${count}] ${title}`);
+    await run();
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  try {
+    await build(process.argv[2] === "wasm" ? 3 : undefined);
+  } catch (error) {
+    console.error(`\n${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,22 @@
+// `npm run check`: the quick checks before a commit. Formatting, lints, types.
+
+import { join } from "node:path";
+import { must } from "./command.js";
+import { ensureDependencies } from "./dependencies.js";
+import { root } from "./paths.js";
+import { ensureRust } from "./rust.js";
+
+const TSC = join(root, "node_modules", "typescript", "bin", "tsc");
+
+try {
+  await ensureRust();
+  await ensureDependencies();
+  await must("cargo", ["fmt", "--all", "--check"]);
+  await must("cargo", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+  for (const folder of ["tools", "wasm", "web-demo", "tests/e2e"]) {
+    await must(process.execPath, [TSC, "--noEmit", "--project", folder]);
+  }
+} catch (error) {
+  console.error(`\n${error instanceof Error ? error.message : error}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,90 @@
+// The Rust toolchain that rust-toolchain.toml names, and command line tools that are built from crates.
+
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { must, output } from "./command.js";
+import { hasAptGet, aptInstall } from "./debian.js";
+import { installedTools, root } from "./paths.js";
+
+/** @typedef {import("./command.js").RunOptions} RunOptions */
+
+export const wasmTarget = "wasm32-unknown-unknown";
+
+/**
+ * Makes sure that cargo, the targets and a linker are there.
+ * @param {RunOptions} [options]
+ */
+export async function ensureRust(options) {
+  addCargoToPath();
+  if ((await output("rustup", ["--version"], options)) === undefined) {
+    throw new Error("Rust is missing: install rustup from https://rustup.rs and run this again");
+  }
+  // Where rustup does not install a missing toolchain by itself, it says how in its error message.
+  await must("rustc", ["--version"], { ...options, onLine: () => {}, quiet: true }).catch(() =>
+    must("rustup", ["toolchain", "install"], options),
+  );
+  await ensureTargets(namedTargets(), options);
+  await ensureLinker(options);
+}
+
+/**
+ * @param {string[]} targets
+ * @param {RunOptions} [options]
+ */
+export async function ensureTargets(targets, options) {
+  const there = new Set((await output("rustup", ["target", "list", "--installed"], options))?.split("\n"));
+  const missing = targets.filter((target) => !there.has(target));
+  if (missing.length > 0) await must("rustup", ["target", "add", ...missing], options);
+}
+
+/** The target that cargo builds for when it is told nothing. @returns {Promise<string | undefined>} */
+export async function hostTarget() {
+  return (await output("rustc", ["-vV"]))?.match(/^host: (\S+)$/m)?.[1];
+}
+
+/**
+ * Builds and installs a tool from crates.io under `target/tools`, unless it is there in this very version.
+ * @param {{ crate: string, binary: string, version: string }} tool
+ * @param {RunOptions} [options]
+ * @returns {Promise<string>} the path of its binary
+ */
+export async function ensureCrateTool({ crate, binary, version }, options) {
+  const path = join(installedTools, "bin", binary);
+  const words = existsSync(path) ? await output(path, ["--version"], options) : undefined;
+  if (words?.split(/\s+/).includes(version)) return path;
+  console.log(`Installing ${crate} ${version} (once, takes some minutes)`);
+  const args = ["install", crate, "--version", `=${version}`, "--locked", "--force", "--root", installedTools];
+  // It runs for seconds and is compiled for minutes: hardly optimised it costs the least.
+  const env = { RUSTFLAGS: undefined, CARGO_PROFILE_RELEASE_OPT_LEVEL: "1", CARGO_PROFILE_RELEASE_LTO: "off" };
+  await must("cargo", args, { ...options, env });
+  return path;
+}
+
+/**
+ * @param {string} crate
+ * @returns {string | undefined} the version that Cargo.lock holds of it
+ */
+export function lockedVersion(crate) {
+  const lock = readFileSync(join(root, "Cargo.lock"), "utf8");
+  return lock.match(new RegExp(`name = "${crate}"\nversion = "([^"]+)"`))?.[1];
+}
+
+/** rustup's installer changes the PATH of later shells only. */
+function addCargoToPath() {
+  const bin = join(process.env.CARGO_HOME ?? join(homedir(), ".cargo"), "bin");
+  const path = (process.env.PATH ?? "").split(delimiter);
+  if (existsSync(bin) && !path.includes(bin)) process.env.PATH = [...path, bin].join(delimiter);
+}
+
+function namedTargets() {
+  const toolchain = readFileSync(join(root, "rust-toolchain.toml"), "utf8");
+  return [...(toolchain.match(/^targets = \[(.*)\]$/m)?.[1] ?? "").matchAll(/"([^"]+)"/g)].map(([, target]) => target);
+}
+
+/** @param {RunOptions} [options] */
+async function ensureLinker(options) {
+  if ((await output("cc", ["--version"], options)) !== undefined) return;
+  if (!hasAptGet()) throw new Error("Rust needs a C linker and there is no `cc`: install gcc or clang");
+  await aptInstall(["gcc", "libc6-dev"], options);
+}

@@ -1,0 +1,48 @@
+// `npm test`: runs every suite, or those that are named after `--`, and ends with one line:
+// `N passed, N failed, N skipped`. Exits with 1 if anything failed.
+
+import { killAll } from "./command.js";
+import { runSuite } from "./suite_run.js";
+import { suites } from "./suites.js";
+import { add, fail, line, nothing } from "./tally.js";
+
+/** For all suites together. */
+const LIMIT_MINUTES = 44;
+
+const sum = nothing();
+const names = process.argv.slice(2);
+if (names.includes("--list")) {
+  for (const { name, about } of suites) console.log(`${name.padEnd(8)}${about}`);
+} else {
+  await runAll(names);
+  for (const { count, reason } of sum.skipped) console.log(`skipped: ${count > 1 ? `${count} × ` : ""}${reason}`);
+  for (const failure of sum.failures) console.log(`failed: ${failure}`);
+  console.log(line(sum));
+  process.exitCode = sum.failed > 0 ? 1 : 0;
+  // Nothing is left to do, whatever a suite left open.
+  process.stdout.write("", () => process.exit());
+}
+
+/** @param {string[]} names */
+async function runAll(names) {
+  const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
+  if (unknown.length > 0) {
+    fail(sum, `no such suite: ${unknown.join(", ")}; there are ${suites.map(({ name }) => name).join(", ")}`);
+    return;
+  }
+  const interrupt = new AbortController();
+  for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.once(signal, () => interrupt.abort());
+  }
+  const deadline = Date.now() + LIMIT_MINUTES * 60_000;
+  for (const suite of suites.filter(({ name }) => names.length === 0 || names.includes(name))) {
+    if (interrupt.signal.aborted) break;
+    const { failures, skipped, ...counts } = await runSuite(suite, deadline, interrupt.signal);
+    add(sum, {
+      ...counts,
+      failures: failures.map((failure) => `${suite.name}: ${failure}`),
+      skipped: skipped.map(({ count, reason }) => ({ count, reason: `${suite.name}: ${reason}` })),
+    });
+  }
+  killAll();
+}

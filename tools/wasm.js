@@ -1,0 +1,109 @@
+// Builds the crate `ocelli-wasm` into `wasm/dist/<variant>/`: an ES module `ocelli.js`, its types and `ocelli_bg.wasm`.
+
+import { readdirSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { must } from "./command.js";
+import { root, targetDir, wasmCrate, wasmDist } from "./paths.js";
+import { ensureCrateTool, lockedVersion, wasmTarget } from "./rust.js";
+import { digest, unlessUpToDate } from "./up_to_date.js";
+
+/** @typedef {import("./command.js").RunOptions} RunOptions */
+
+/**
+ * A build for browsers that have certain WebAssembly features. A browser refuses a whole module for one instruction that
+ * it does not know, so each set of features is a module of its own.
+ * @typedef {object} Variant
+ * @property {string} name its folder in `wasm/dist`
+ * @property {string[]} targetFeatures what rustc may use beyond its defaults for wasm32
+ * @property {string[]} optimiserFeatures the same in the words of wasm-opt
+ */
+
+/** @type {Variant[]} */
+export const variants = [{ name: "base", targetFeatures: [], optimiserFeatures: [] }];
+
+/** rustc's defaults for wasm32: what every browser since 2022 has. */
+const BASE_FEATURES = [
+  "bulk-memory",
+  "bulk-memory-opt",
+  "multivalue",
+  "mutable-globals",
+  "nontrapping-float-to-int",
+  "reference-types",
+  "sign-ext",
+];
+
+/**
+ * The version of wasm-bindgen's command line must be that of the library: the two share an unstable format.
+ * @param {RunOptions} [options]
+ * @returns {Promise<string>} the path of the binary
+ */
+export async function ensureWasmBindgen(options) {
+  const version = lockedVersion("wasm-bindgen");
+  if (version === undefined) throw new Error("Cargo.lock holds no wasm-bindgen: the crate `wasm` is missing");
+  return ensureCrateTool({ crate: "wasm-bindgen-cli", binary: "wasm-bindgen", version }, options);
+}
+
+/**
+ * Builds the variants whose inputs have changed.
+ * @param {RunOptions} [options]
+ */
+export async function buildWasm(options) {
+  const sources = ["Cargo.lock", "Cargo.toml", "rust-toolchain.toml", ".cargo", "core", "tools/wasm.js"];
+  const rust = ["Cargo.toml", "build.rs", "src"].map((path) => join("wasm", path));
+  const inputs = [...sources, ...rust].map((path) => join(root, path));
+  for (const variant of variants) {
+    const out = join(wasmDist, variant.name);
+    const job = {
+      name: `wasm-${variant.name}`,
+      inputs: digest(inputs, JSON.stringify(variant)),
+      outputs: [join(out, "ocelli.js"), join(out, "ocelli_bg.wasm")],
+    };
+    await unlessUpToDate(job, () => buildVariant(variant, out, options));
+  }
+}
+
+/**
+ * @param {Variant} variant
+ * @param {string} out
+ * @param {RunOptions} [options]
+ */
+async function buildVariant(variant, out, options) {
+  const bindgen = await ensureWasmBindgen(options);
+  const module = await compile(variant, options);
+  rmSync(out, { recursive: true, force: true });
+  await must(bindgen, ["--target", "web", "--out-name", "ocelli", "--out-dir", out, module], options);
+  await optimise(variant, join(out, "ocelli_bg.wasm"), options);
+  console.log(`Built wasm/dist/${variant.name}: ${readdirSync(out).join(", ")}`);
+}
+
+/**
+ * @param {Variant} variant
+ * @param {RunOptions} [options]
+ * @returns {Promise<string>} the path of the module
+ */
+async function compile({ name, targetFeatures }, options) {
+  const target = targetFeatures.length === 0 ? targetDir : join(targetDir, "variants", name);
+  const args = ["build", "--package", "ocelli-wasm", "--lib", "--profile", "wasm", "--target", wasmTarget];
+  if (targetFeatures.length > 0) {
+    // `--config` adds to the flags in `.cargo/config.toml`, where the variable RUSTFLAGS would replace them.
+    const flags = ["-C", `target-feature=${targetFeatures.map((feature) => `+${feature}`).join(",")}`];
+    args.push("--config", `target.${wasmTarget}.rustflags=${JSON.stringify(flags)}`);
+  }
+  const env = { CARGO_TARGET_DIR: target, RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined };
+  await must("cargo", args, { ...options, env });
+  return join(target, wasmTarget, "wasm", "ocelli_wasm.wasm");
+}
+
+/**
+ * @param {Variant} variant
+ * @param {string} module changed in place
+ * @param {RunOptions} [options]
+ */
+async function optimise({ optimiserFeatures }, module, options) {
+  const features = [...BASE_FEATURES, ...optimiserFeatures].map((feature) => `--enable-${feature}`);
+  // The names and features that these sections list are a third of the download, and no browser reads them.
+  const strip = ["--strip-debug", "--strip-producers", "--strip-target-features"];
+  const args = ["-O3", ...features, ...strip, module, "-o", `${module}.optimised`];
+  await must(process.execPath, [join(root, "node_modules", "binaryen", "bin", "wasm-opt"), ...args], options);
+  renameSync(`${module}.optimised`, module);
+}
