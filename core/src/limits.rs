@@ -11,6 +11,8 @@ pub const ROW_GAS: u64 = 1 << 24;
 pub const ROW_WORK: u64 = 1 << 26;
 /// Most bytes in the body of one row.
 pub const ROW_BODY_BYTES: usize = 1 << 20;
+/// Most bytes that any row body may have; a chain may set [`ROW_BODY_BYTES`] as low as it likes.
+pub const ROW_BODY_BYTES_ANY: usize = 4 << 20;
 /// Most bytes of code that one row may ask for.
 pub const ROW_CODE_BYTES: usize = 2 << 20;
 /// Most code blobs that one row may ask for. A cold account access costs 2,600 gas (EIP-2929), so [`ROW_GAS`] allows
@@ -49,3 +51,5 @@ pub const VERIFIERS: usize = 1 << 16;
 pub const ATTESTATION_BLOCKS: usize = 256;
 /// Most attestations in one certificate.
 pub const CERTIFICATE_ATTESTATIONS: usize = 1 << 12;
+/// Most bytes of encoded evidence: a manifest, a body and the code it asks for.
+pub const EVIDENCE_BYTES: usize = MANIFEST_BYTES + ROW_BODY_BYTES_ANY + ROW_CODE_BYTES + (1 << 20);

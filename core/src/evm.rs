@@ -1,0 +1,208 @@
+//! Executing transactions over nothing but the keys they ask for.
+//!
+//! [`RowExecutor`] runs the transactions of one row in order with revm. It asks a [`Source`] for each key once, notes what
+//! came back as that key's `before`, and keeps what the row makes of it. The sequencer's source is the whole state and the
+//! verifier's is the keys a body lists: one piece of code, so both find the same keys, the same `after`s and the same fees.
+//!
+//! Guaranteed: a transaction that is refused leaves no trace, not even among the keys asked for. The keys of a row are the
+//! union of its transactions' keys, however the transactions are grouped, because each runs with a fresh journal.
+
+pub mod rules;
+pub mod state;
+pub mod work;
+
+use crate::{
+    access::Access,
+    key::Key,
+    params::Params,
+    receipt::{Log, Receipt},
+    transaction::Recovered,
+};
+use alloc::vec::Vec;
+use alloy_primitives::{B256, Bytes, U256};
+use revm::{
+    context::result::{EVMError, ExecutionResult, InvalidTransaction},
+    context_interface::JournalTr,
+    handler::Handler,
+};
+use rules::{RowEvm, RowHandler};
+pub use state::{Code, RowState, Source, StateError};
+
+/// What the rules of a block need to know besides state.
+#[derive(Clone, Copy, Debug)]
+pub struct Env<'a> {
+    /// The parameters in force.
+    pub params: &'a Params,
+    /// The block's height: NUMBER.
+    pub height: u64,
+    /// The block's time in milliseconds; TIMESTAMP is its seconds.
+    pub time_ms: u64,
+    /// The parent's hash: what the opening row writes, and PREVRANDAO.
+    pub parent: B256,
+    /// The block's base fee, in wei.
+    pub base_fee: u64,
+}
+
+/// Why a transaction was not executed. It left no trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refused {
+    /// The transaction is not valid on this state (nonce, balance, fee, gas).
+    Invalid(InvalidTransaction),
+    /// The transaction asked for a key or code that the source does not give.
+    State(StateError),
+    /// The transaction would take the row above its limit of gas.
+    RowGas,
+    /// The transaction would take the row above its limit of work.
+    RowWork,
+    /// revm refused the block's environment; cannot happen with a valid [`Env`].
+    Engine,
+}
+
+/// One executed transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Executed {
+    /// What is committed to.
+    pub receipt: Receipt,
+    /// What the call returned, or the revert's data, or the deployed code.
+    pub output: Bytes,
+    /// Gas spent before refunds.
+    pub gas_spent: u64,
+    /// Work: gas spent, with each precompile at its price in a tab.
+    pub work: u64,
+    /// Base fee paid, in wei.
+    pub base_fee: U256,
+    /// Tip paid, in wei.
+    pub tip: U256,
+    /// The keys used, in the order asked for, and whether their value changed.
+    pub used: Vec<(Key, bool)>,
+}
+
+/// What the transactions of a row did to state.
+#[derive(Clone, Debug, Default)]
+pub struct RowEffects {
+    /// Every key used, in order of keys.
+    pub accesses: Vec<Access>,
+    /// The code that was asked for and that no transaction of the row made, in order of hashes: hash, bytes.
+    pub codes_used: Vec<(B256, u32)>,
+    /// The code that the row's transactions deployed, in order of hashes.
+    pub codes_made: Vec<(B256, Bytes)>,
+}
+
+/// Runs the transactions of one row.
+pub struct RowExecutor<S: Source> {
+    evm: RowEvm<S>,
+    base_fee: u64,
+    chain_id: u64,
+    row_gas: u64,
+    row_work: u64,
+    gas_spent: u64,
+    work: u64,
+}
+
+impl<S: Source> RowExecutor<S> {
+    /// An executor for one row of the block that `env` tells of, over the state that `source` gives.
+    pub fn new(env: &Env<'_>, source: S) -> Self {
+        Self {
+            evm: rules::evm(env, RowState::new(source)),
+            base_fee: env.base_fee,
+            chain_id: env.params.chain_id,
+            row_gas: env.params.limits.row_gas,
+            row_work: env.params.limits.row_work,
+            gas_spent: 0,
+            work: 0,
+        }
+    }
+
+    /// The row's state so far.
+    pub fn state(&mut self) -> &mut RowState<S> {
+        self.evm.ctx.journaled_state.db_mut()
+    }
+
+    /// Gas spent so far, before refunds.
+    pub const fn gas_spent(&self) -> u64 {
+        self.gas_spent
+    }
+
+    /// Work so far, in gas.
+    pub const fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Executes `transaction` after those before it.
+    ///
+    /// # Errors
+    /// [`Refused`]; the row is then as it was before the call.
+    pub fn execute(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
+        let result = self.run(transaction);
+        self.evm.precompiles.reset();
+        match &result {
+            Ok(executed) => {
+                self.gas_spent = self.gas_spent.saturating_add(executed.gas_spent);
+                self.work = self.work.saturating_add(executed.work);
+            }
+            Err(_) => self.state().discard_transaction(),
+        }
+        result
+    }
+
+    fn run(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
+        self.state().begin_transaction();
+        self.evm.ctx.tx = transaction.to_tx_env(self.chain_id);
+        let result = RowHandler::default().run(&mut self.evm);
+        let changes = self.evm.ctx.journaled_state.finalize();
+        let result = result.map_err(refusal)?;
+
+        let gas_spent = result.gas().total_gas_spent();
+        let work = gas_spent.saturating_add(self.evm.precompiles.extra_work());
+        if self.gas_spent.saturating_add(gas_spent) > self.row_gas {
+            return Err(Refused::RowGas);
+        }
+        if self.work.saturating_add(work) > self.row_work {
+            return Err(Refused::RowWork);
+        }
+        let used = self.state().commit_transaction(changes).map_err(Refused::State)?;
+
+        let gas_used = result.tx_gas_used();
+        let price = transaction.effective_gas_price(self.base_fee);
+        let tip = price.saturating_sub(u128::from(self.base_fee));
+        let (output, receipt) = outcome(result, gas_used);
+        Ok(Executed {
+            receipt,
+            output,
+            gas_spent,
+            work,
+            base_fee: U256::from(gas_used) * U256::from(self.base_fee),
+            tip: U256::from(gas_used) * U256::from(tip),
+            used,
+        })
+    }
+
+    /// Ends the row.
+    pub fn finish(self) -> RowEffects {
+        self.evm.ctx.journaled_state.database.into_effects()
+    }
+}
+
+fn refusal(error: EVMError<StateError>) -> Refused {
+    match error {
+        EVMError::Transaction(invalid) => Refused::Invalid(invalid),
+        EVMError::Database(error) => Refused::State(error),
+        _ => Refused::Engine,
+    }
+}
+
+fn outcome(result: ExecutionResult, gas_used: u64) -> (Bytes, Receipt) {
+    let success = result.is_success();
+    let output = result.output().cloned().unwrap_or_default();
+    let logs = if success {
+        result
+            .into_logs()
+            .into_iter()
+            .map(|log| Log { address: log.address, topics: log.data.topics().to_vec(), data: log.data.data })
+            .collect()
+    } else {
+        Vec::new()
+    };
+    (output, Receipt { success, gas_used, logs })
+}

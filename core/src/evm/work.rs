@@ -1,0 +1,105 @@
+//! Work: gas, with each precompile at what it costs a tab.
+//!
+//! Gas prices precompiles by what they cost a native client with assembly. In wasm some cost several times more, and a row
+//! full of those would stall the tabs that check it, so a row is bounded by work besides gas. Work changes nothing that a
+//! transaction sees or pays.
+
+use crate::hash::Preimage;
+use alloy_primitives::{Address, map::AddressSet};
+use revm::{
+    context::Cfg,
+    context_interface::ContextTr,
+    handler::{EthPrecompiles, PrecompileProvider},
+    interpreter::{CallInputs, InterpreterResult},
+    primitives::hardfork::SpecId,
+};
+use serde::{Deserialize, Serialize};
+
+/// Precompiles of the Osaka fork, by address: 0x01 to 0x11, and 0x100.
+pub const PRECOMPILES: usize = 18;
+
+/// For each precompile, the sixteenths of work that one gas of it counts as; never below 16, which is gas itself.
+///
+/// Indices 0 to 16 are addresses 0x01 to 0x11; index 17 is 0x100 (P256VERIFY, EIP-7951).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkTable(pub [u16; PRECOMPILES]);
+
+impl Default for WorkTable {
+    /// First figures: ecrecover (150 µs in wasm for 3,000 gas where 100 M gas a second is par), the elliptic-curve and
+    /// modular exponentiation precompiles by their native cost a gas times what wasm adds. `docs/benchmarks.md` has them.
+    fn default() -> Self {
+        let mut table = [16; PRECOMPILES];
+        table[0] = 96;
+        for entry in &mut table[4..9] {
+            *entry = 64;
+        }
+        for entry in &mut table[9..] {
+            *entry = 96;
+        }
+        Self(table)
+    }
+}
+
+impl WorkTable {
+    pub(crate) fn append_to(&self, preimage: Preimage) -> Preimage {
+        self.0.iter().fold(preimage, |preimage, entry| preimage.u16(*entry))
+    }
+
+    /// The work above `gas` that a call of the precompile at `address` costs.
+    fn extra(&self, address: &Address, gas: u64) -> u64 {
+        let index = match address.as_slice() {
+            [head @ .., 1, 0] if head.iter().all(|byte| *byte == 0) => PRECOMPILES - 1,
+            [head @ .., low] if head.iter().all(|byte| *byte == 0) => usize::from(*low).wrapping_sub(1),
+            _ => return 0,
+        };
+        let sixteenths = self.0.get(index).copied().unwrap_or(16);
+        gas.saturating_mul(u64::from(sixteenths.saturating_sub(16))) / 16
+    }
+}
+
+/// The precompiles of a fork, adding up the work of the running transaction.
+#[derive(Clone, Debug)]
+pub struct MeteredPrecompiles {
+    precompiles: EthPrecompiles,
+    table: WorkTable,
+    extra: u64,
+}
+
+impl MeteredPrecompiles {
+    /// The precompiles of `spec`, priced by `table`.
+    pub fn new(spec: SpecId, table: &WorkTable) -> Self {
+        Self { precompiles: EthPrecompiles::new(spec), table: *table, extra: 0 }
+    }
+
+    /// Work above gas since the last reset.
+    pub const fn extra_work(&self) -> u64 {
+        self.extra
+    }
+
+    /// Starts the count of the next transaction.
+    pub const fn reset(&mut self) {
+        self.extra = 0;
+    }
+}
+
+impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for MeteredPrecompiles {
+    type Output = InterpreterResult;
+
+    fn set_spec(&mut self, spec: SpecId) -> bool {
+        <EthPrecompiles as PrecompileProvider<C>>::set_spec(&mut self.precompiles, spec)
+    }
+
+    fn run(&mut self, context: &mut C, inputs: &CallInputs) -> Result<Option<InterpreterResult>, alloc::string::String> {
+        let result = self.precompiles.run(context, inputs)?;
+        if let Some(result) = &result {
+            let extra = self.table.extra(&inputs.bytecode_address, result.gas.total_gas_spent());
+            self.extra = self.extra.saturating_add(extra);
+        }
+        Ok(result)
+    }
+
+    fn warm_addresses(&self) -> &AddressSet {
+        self.precompiles.warm_addresses()
+    }
+}
+

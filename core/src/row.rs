@@ -1,0 +1,188 @@
+//! Rows: short lists of transactions executed in order, with the accesses they make; the unit of execution.
+//!
+//! [`verify_row`] is one of the two checks: told what was before, it finds out what is after.
+
+pub mod body;
+pub mod check;
+
+pub use body::{CodeRef, ListError, RowBody};
+pub use check::{CellProof, RowFault, RowTask, verify_row};
+
+use crate::{
+    evm::{Env, Executed, Refused, RowEffects, RowExecutor, Source, StateError, rules},
+    manifest::{RowHeader, RowKind},
+    merkle,
+    receipt::Receipt,
+    transaction::Recovered,
+    wire,
+};
+use alloc::vec::Vec;
+use alloy_primitives::{B256, Bytes, U256};
+
+/// Sums over the transactions of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowTotals {
+    /// Gas, after refunds.
+    pub gas_used: u64,
+    /// Work.
+    pub work: u64,
+    /// Base fees, in wei.
+    pub base_fees: U256,
+    /// Tips, in wei.
+    pub tips: U256,
+}
+
+impl RowTotals {
+    fn add(&mut self, executed: &Executed) {
+        self.gas_used = self.gas_used.saturating_add(executed.receipt.gas_used);
+        self.work = self.work.saturating_add(executed.work);
+        self.base_fees = self.base_fees.saturating_add(executed.base_fee);
+        self.tips = self.tips.saturating_add(executed.tip);
+    }
+}
+
+/// A row that was executed: what its header and body are made of.
+#[derive(Clone, Debug)]
+pub struct ExecutedRow {
+    /// What the row is for.
+    pub kind: RowKind,
+    /// The EIP-2718 bytes of its transactions.
+    pub transactions: Vec<Bytes>,
+    /// A receipt for each transaction.
+    pub receipts: Vec<Receipt>,
+    /// Sums over the transactions.
+    pub totals: RowTotals,
+    /// What the row did to state.
+    pub effects: RowEffects,
+}
+
+impl ExecutedRow {
+    /// The row's body: what its check cannot compute.
+    pub fn body(&self) -> RowBody {
+        RowBody::new(self.transactions.clone(), &self.effects)
+    }
+
+    /// The row's header, given the encoding of its body.
+    pub fn header(&self, body: &[u8]) -> RowHeader {
+        self.header_with(wire::body_hash(body))
+    }
+
+    fn header_with(&self, body_hash: B256) -> RowHeader {
+        RowHeader {
+            kind: self.kind,
+            tx_count: self.transactions.len() as u32,
+            log_count: self.receipts.iter().map(|receipt| receipt.logs.len() as u32).sum(),
+            gas_used: self.totals.gas_used,
+            work: self.totals.work,
+            base_fees: self.totals.base_fees,
+            tips: self.totals.tips,
+            txs_root: merkle::root(&transaction_leaves(&self.transactions)),
+            receipts_root: merkle::root(&receipt_leaves(&self.receipts)),
+            access_count: self.effects.accesses.len() as u32,
+            body_hash,
+        }
+    }
+}
+
+/// The leaf hashes of a row's transactions tree.
+pub fn transaction_leaves(transactions: &[Bytes]) -> Vec<B256> {
+    transactions.iter().map(|bytes| merkle::leaf_hash(bytes)).collect()
+}
+
+/// The leaf hashes of a row's receipts tree.
+pub fn receipt_leaves(receipts: &[Receipt]) -> Vec<B256> {
+    receipts.iter().map(|receipt| merkle::leaf_hash(&receipt.leaf())).collect()
+}
+
+/// Builds a row of users' transactions one by one; what does not fit or is not valid is refused and leaves no trace.
+pub struct RowBuilder<S: Source> {
+    executor: RowExecutor<S>,
+    transactions: Vec<Bytes>,
+    receipts: Vec<Receipt>,
+    totals: RowTotals,
+}
+
+impl<S: Source> RowBuilder<S> {
+    /// An empty row of the block that `env` tells of.
+    pub fn new(env: &Env<'_>, source: S) -> Self {
+        Self {
+            executor: RowExecutor::new(env, source),
+            transactions: Vec::new(),
+            receipts: Vec::new(),
+            totals: RowTotals::default(),
+        }
+    }
+
+    /// Executes `transaction` as the next of the row.
+    ///
+    /// # Errors
+    /// [`Refused`]; the row is then as it was.
+    pub fn push(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
+        let executed = self.executor.execute(transaction)?;
+        self.transactions.push(transaction.transaction().encoded().clone());
+        self.receipts.push(executed.receipt.clone());
+        self.totals.add(&executed);
+        Ok(executed)
+    }
+
+    /// Transactions so far.
+    pub fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Whether the row has no transaction yet.
+    pub fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+    }
+
+    /// Gas spent so far, before refunds.
+    pub const fn gas_spent(&self) -> u64 {
+        self.executor.gas_spent()
+    }
+
+    /// Ends the row.
+    pub fn finish(self) -> ExecutedRow {
+        ExecutedRow {
+            kind: RowKind::User,
+            transactions: self.transactions,
+            receipts: self.receipts,
+            totals: self.totals,
+            effects: self.executor.finish(),
+        }
+    }
+}
+
+/// Executes the opening row.
+///
+/// # Errors
+/// [`StateError`] if the source does not list what the row uses.
+pub fn execute_opening<S: Source>(env: &Env<'_>, source: S) -> Result<ExecutedRow, StateError> {
+    let mut executor = RowExecutor::new(env, source);
+    rules::open_block(env, executor.state())?;
+    Ok(system_row(RowKind::Opening, executor))
+}
+
+/// Executes the closing row of a block whose rows paid `base_fees` and `tips`.
+///
+/// # Errors
+/// [`StateError`] if the source does not list what the row uses.
+pub fn execute_closing<S: Source>(
+    env: &Env<'_>,
+    source: S,
+    base_fees: U256,
+    tips: U256,
+) -> Result<ExecutedRow, StateError> {
+    let mut executor = RowExecutor::new(env, source);
+    rules::close_block(env, executor.state(), base_fees, tips)?;
+    Ok(system_row(RowKind::Closing, executor))
+}
+
+fn system_row<S: Source>(kind: RowKind, executor: RowExecutor<S>) -> ExecutedRow {
+    ExecutedRow {
+        kind,
+        transactions: Vec::new(),
+        receipts: Vec::new(),
+        totals: RowTotals::default(),
+        effects: executor.finish(),
+    }
+}

@@ -1,0 +1,290 @@
+//! The row check of design section 5: recover, execute, compare.
+
+use super::{ExecutedRow, ListError, RowBody, RowBuilder, execute_closing, execute_opening};
+use crate::{
+    access::{cell_leaf, place},
+    evm::{Code, Env, Refused, Source, StateError},
+    key::Key,
+    limits,
+    manifest::{Manifest, RowHeader, RowKind},
+    merkle,
+    refusal::{NotCommitted, Refusal},
+    transaction::{Recovered, Transaction, TransactionError},
+    value::{Value, Version},
+    wire::{self, WireError},
+};
+use alloc::{collections::BTreeMap, vec::Vec};
+use alloy_primitives::{B256, Bytes, U256};
+use revm::context::result::InvalidTransaction;
+use serde::{Deserialize, Serialize};
+
+/// Why a committed row is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RowFault {
+    /// The body is longer than a row's may be.
+    BodyTooLong,
+    /// The body is not an encoded row body.
+    Malformed(WireError),
+    /// A list of the body is not as lists have to be.
+    List(ListError),
+    /// A listed code has another length than the body says.
+    CodeLength(B256),
+    /// The listed code is longer, all in all, than a row may ask for.
+    CodeTooLong,
+    /// A system row has transactions, or a user row has none or too many.
+    TransactionCount,
+    /// A transaction is not a valid EIP-2718 transaction of this chain.
+    Transaction(u32, TransactionError),
+    /// A transaction is not valid on the state that the row is at.
+    Invalid(u32, InvalidTransaction),
+    /// A transaction, or a system row (which has no index), asks for what the body does not list.
+    NotListed(Option<u32>, StateError),
+    /// The row exceeds its limit of gas at this transaction.
+    Gas(u32),
+    /// The row exceeds its limit of work at this transaction.
+    Work(u32),
+    /// The header does not give the rules an environment to run in.
+    Environment,
+    /// A listed key is not used.
+    KeyNotUsed(Key),
+    /// A listed code is not used.
+    CodeNotUsed(B256),
+    /// The row header says something else than execution.
+    Header(RowHeaderField),
+    /// Execution gives another cell than the one under this column's `cells_root`.
+    Cell(u32),
+}
+
+/// The field of a row header that differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowHeaderField {
+    /// `kind`: an unknown place for this kind.
+    Kind,
+    /// `tx_count`.
+    TxCount,
+    /// `log_count`.
+    LogCount,
+    /// `gas_used`.
+    GasUsed,
+    /// `work`.
+    Work,
+    /// `base_fees`.
+    BaseFees,
+    /// `tips`.
+    Tips,
+    /// `txs_root`.
+    TxsRoot,
+    /// `receipts_root`.
+    ReceiptsRoot,
+    /// `access_count`.
+    AccessCount,
+}
+
+/// The hash of a row's leaf in one column's cells tree, and the path from it to the root.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CellProof {
+    /// The leaf's hash, as the column has it.
+    #[serde(with = "crate::wire::raw")]
+    pub leaf: B256,
+    /// Sibling hashes, from the leaf up.
+    pub path: Vec<B256>,
+}
+
+/// What travels to whoever checks a row, besides its block's header and manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowTask {
+    /// The encoded body.
+    pub body: Bytes,
+    /// For each column, left to right, this row's cell.
+    pub cells: Vec<CellProof>,
+}
+
+/// Checks row `index` of a block. `code` gives code by its hash; its length and hash are checked here.
+///
+/// # Errors
+/// [`Refusal::Fault`] with a [`RowFault`] if the row is wrong, [`Refusal::NotCommitted`] if `task` or the code is not what
+/// the block commits to, which says nothing about the block.
+pub fn verify_row(
+    env: &Env<'_>,
+    manifest: &Manifest,
+    index: usize,
+    task: &RowTask,
+    code: impl Fn(&B256) -> Option<Bytes>,
+) -> Result<ExecutedRow, Refusal<RowFault>> {
+    let header = manifest.rows.get(index).ok_or(NotCommitted::NoSuchTask)?;
+    if wire::body_hash(&task.body) != header.body_hash {
+        return Err(NotCommitted::Body.into());
+    }
+    check_cell_paths(manifest, index, task)?;
+    let body = open_body(env, &task.body)?;
+    let listed = body.listed().map_err(RowFault::List).map_err(Refusal::Fault)?;
+    let codes = open_codes(env, &body, code)?;
+    let row = execute(env, manifest, header.kind, &body, &Listed { keys: &listed, codes: &codes })?;
+    check_use(&row, &listed, &codes).map_err(Refusal::Fault)?;
+    check_header(header, &row).map_err(Refusal::Fault)?;
+    check_cells(manifest, task, &row).map_err(Refusal::Fault)?;
+    Ok(row)
+}
+
+fn check_cell_paths(manifest: &Manifest, index: usize, task: &RowTask) -> Result<(), NotCommitted> {
+    if task.cells.len() != manifest.columns.len() {
+        return Err(NotCommitted::CellPath);
+    }
+    let size = manifest.rows.len() as u64;
+    let holds = manifest.columns.iter().zip(&task.cells).all(|(column, cell)| {
+        merkle::verify_path(&column.cells_root, &cell.leaf, index as u64, size, &cell.path)
+    });
+    if holds { Ok(()) } else { Err(NotCommitted::CellPath) }
+}
+
+fn open_body(env: &Env<'_>, bytes: &Bytes) -> Result<RowBody, Refusal<RowFault>> {
+    let limit = (env.params.limits.row_body_bytes as usize).min(limits::ROW_BODY_BYTES_ANY);
+    if bytes.len() > limit {
+        return Err(Refusal::Fault(RowFault::BodyTooLong));
+    }
+    wire::decode(bytes, limit).map_err(|error| Refusal::Fault(RowFault::Malformed(error)))
+}
+
+fn open_codes(
+    env: &Env<'_>,
+    body: &RowBody,
+    code: impl Fn(&B256) -> Option<Bytes>,
+) -> Result<BTreeMap<B256, Code>, Refusal<RowFault>> {
+    let mut codes = BTreeMap::new();
+    let mut total = 0_u64;
+    for listed in &body.codes {
+        total = total.saturating_add(u64::from(listed.length));
+        if total > u64::from(env.params.limits.row_code_bytes) {
+            return Err(Refusal::Fault(RowFault::CodeTooLong));
+        }
+        let bytes = code(&listed.hash).ok_or(NotCommitted::NoCode(listed.hash))?;
+        if crate::hash::keccak256(&bytes) != listed.hash {
+            return Err(NotCommitted::NoCode(listed.hash).into());
+        }
+        if bytes.len() != listed.length as usize {
+            return Err(Refusal::Fault(RowFault::CodeLength(listed.hash)));
+        }
+        codes.insert(listed.hash, Code::new_raw(bytes));
+    }
+    Ok(codes)
+}
+
+/// Nothing but the listed keys and codes.
+struct Listed<'a> {
+    keys: &'a BTreeMap<Key, (Version, Value)>,
+    codes: &'a BTreeMap<B256, Code>,
+}
+
+impl Source for Listed<'_> {
+    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
+        self.keys.get(key).copied().ok_or(StateError::KeyNotListed(*key))
+    }
+
+    fn code(&self, hash: &B256) -> Result<Code, StateError> {
+        self.codes.get(hash).cloned().ok_or(StateError::CodeNotListed(*hash))
+    }
+}
+
+fn execute(
+    env: &Env<'_>,
+    manifest: &Manifest,
+    kind: RowKind,
+    body: &RowBody,
+    source: &Listed<'_>,
+) -> Result<ExecutedRow, Refusal<RowFault>> {
+    let count = body.transactions.len();
+    let fits = match kind {
+        RowKind::User => count > 0 && count <= env.params.limits.row_transactions as usize,
+        RowKind::Opening | RowKind::Closing => count == 0,
+    };
+    if !fits {
+        return Err(Refusal::Fault(RowFault::TransactionCount));
+    }
+    let system = |error| Refusal::Fault(RowFault::NotListed(None, error));
+    match kind {
+        RowKind::Opening => execute_opening(env, source).map_err(system),
+        RowKind::Closing => {
+            let (base_fees, tips) = fee_sums(manifest);
+            execute_closing(env, source, base_fees, tips).map_err(system)
+        }
+        RowKind::User => execute_transactions(env, body, source).map_err(Refusal::Fault),
+    }
+}
+
+/// What the rows of a block paid: base fees and tips, in wei.
+pub fn fee_sums(manifest: &Manifest) -> (U256, U256) {
+    manifest.rows.iter().fold((U256::ZERO, U256::ZERO), |(base_fees, tips), row| {
+        (base_fees.saturating_add(row.base_fees), tips.saturating_add(row.tips))
+    })
+}
+
+fn execute_transactions(env: &Env<'_>, body: &RowBody, source: &Listed<'_>) -> Result<ExecutedRow, RowFault> {
+    let transactions = recover(env, body)?;
+    let mut builder = RowBuilder::new(env, source);
+    for (at, transaction) in transactions.iter().enumerate() {
+        let at = at as u32;
+        builder.push(transaction).map_err(|refused| match refused {
+            Refused::Invalid(invalid) => RowFault::Invalid(at, invalid),
+            Refused::State(error) => RowFault::NotListed(Some(at), error),
+            Refused::RowGas => RowFault::Gas(at),
+            Refused::RowWork => RowFault::Work(at),
+            Refused::Engine => RowFault::Environment,
+        })?;
+    }
+    Ok(builder.finish())
+}
+
+fn recover(env: &Env<'_>, body: &RowBody) -> Result<Vec<Recovered>, RowFault> {
+    let decoded = body.transactions.iter().enumerate().map(|(at, bytes)| {
+        Transaction::decode(bytes, env.params.chain_id).map_err(|error| RowFault::Transaction(at as u32, error))
+    });
+    let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
+    let recovered = Recovered::recover_many(decoded).into_iter().enumerate();
+    recovered.map(|(at, result)| result.map_err(|error| RowFault::Transaction(at as u32, error))).collect()
+}
+
+fn check_use(
+    row: &ExecutedRow,
+    listed: &BTreeMap<Key, (Version, Value)>,
+    codes: &BTreeMap<B256, Code>,
+) -> Result<(), RowFault> {
+    // Everything used was listed, or execution had stopped; so equal counts mean equal lists.
+    if row.effects.accesses.len() != listed.len() {
+        let used: alloc::collections::BTreeSet<Key> = row.effects.accesses.iter().map(|access| access.key).collect();
+        if let Some(key) = listed.keys().find(|key| !used.contains(*key)) {
+            return Err(RowFault::KeyNotUsed(*key));
+        }
+    }
+    let unused = codes.keys().find(|hash| row.effects.codes_used.binary_search_by_key(hash, |(used, _)| used).is_err());
+    unused.map_or(Ok(()), |hash| Err(RowFault::CodeNotUsed(*hash)))
+}
+
+fn check_header(header: &RowHeader, row: &ExecutedRow) -> Result<(), RowFault> {
+    let found = row.header_with(header.body_hash);
+    let fields = [
+        (header.kind == found.kind, RowHeaderField::Kind),
+        (header.tx_count == found.tx_count, RowHeaderField::TxCount),
+        (header.log_count == found.log_count, RowHeaderField::LogCount),
+        (header.gas_used == found.gas_used, RowHeaderField::GasUsed),
+        (header.work == found.work, RowHeaderField::Work),
+        (header.base_fees == found.base_fees, RowHeaderField::BaseFees),
+        (header.tips == found.tips, RowHeaderField::Tips),
+        (header.txs_root == found.txs_root, RowHeaderField::TxsRoot),
+        (header.receipts_root == found.receipts_root, RowHeaderField::ReceiptsRoot),
+        (header.access_count == found.access_count, RowHeaderField::AccessCount),
+    ];
+    fields.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, field)| Err(RowFault::Header(*field)))
+}
+
+fn check_cells(manifest: &Manifest, task: &RowTask, row: &ExecutedRow) -> Result<(), RowFault> {
+    let placed = place(row.effects.accesses.iter().copied());
+    for (at, (column, cell)) in manifest.columns.iter().zip(&task.cells).enumerate() {
+        let accesses = column.prefix.range_of(&placed, |placed| &placed.path);
+        let leaf = merkle::leaf_hash(&cell_leaf(accesses.iter().map(|placed| &placed.access)));
+        if leaf != cell.leaf {
+            return Err(RowFault::Cell(at as u32));
+        }
+    }
+    Ok(())
+}
