@@ -43,7 +43,8 @@ export class Bench {
     console.log(`-- ${title}`);
     const { ok, how } = await run(command, args, { ...this.options, ...options });
     if (ok) this.counts.passed++;
-    else fail(this.counts, `${title} (${how})`);
+    // Of what was stopped with its suite, the suite's own failure says enough.
+    else if (!this.signal.aborted) fail(this.counts, `${title} (${how})`);
   }
 
   /**
