@@ -12,5 +12,6 @@ pub mod access;
 pub mod hash;
 pub mod key;
 pub mod limits;
+pub mod signature;
 pub mod value;
 pub mod wire;
