@@ -13,5 +13,6 @@ pub mod hash;
 pub mod key;
 pub mod limits;
 pub mod signature;
+pub mod transaction;
 pub mod value;
 pub mod wire;

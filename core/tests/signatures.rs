@@ -123,6 +123,15 @@ proptest! {
     }
 
     #[test]
+    fn another_library_recovers_the_same(hash: [u8; 32], r: [u8; 32], s: [u8; 31], y_odd: bool) {
+        let hash = B256::new(hash);
+        if let Ok(signature) = Signature::new(&r.into(), &B256::left_padding_from(&s), y_odd) {
+            let other = alloy_primitives::Signature::from(&signature).recover_address_from_prehash(&hash);
+            prop_assert_eq!(recover(&hash, &signature).ok(), other.ok());
+        }
+    }
+
+    #[test]
     fn only_well_formed_bytes_decode(bytes: [u8; 65], small in 0_u8..4) {
         let mut encoded = vec![wire::VERSION];
         encoded.extend_from_slice(&bytes[..64]);
