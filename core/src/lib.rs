@@ -12,6 +12,7 @@ pub mod access;
 pub mod hash;
 pub mod key;
 pub mod limits;
+pub mod merkle;
 pub mod signature;
 pub mod transaction;
 pub mod value;

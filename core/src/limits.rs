@@ -43,6 +43,8 @@ pub const PATH_BITS: usize = 256;
 pub const TRANSACTION_BYTES: usize = 128 << 10;
 /// Most hashes in one Merkle path: trees have at most 2^64 leaves.
 pub const MERKLE_PATH: usize = 64;
+/// Most leaves of an append-only log that a decoder accepts.
+pub const LOG_LEAVES: u64 = 1 << 63;
 /// Most bytes of one piece of code (EIP-170).
 pub const CODE_BYTES: usize = 0x6000;
 /// Most registered verifiers.
