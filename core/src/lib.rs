@@ -13,6 +13,7 @@ pub mod hash;
 pub mod key;
 pub mod limits;
 pub mod merkle;
+pub mod prefix;
 pub mod signature;
 pub mod transaction;
 pub mod value;
