@@ -16,5 +16,6 @@ pub mod merkle;
 pub mod prefix;
 pub mod signature;
 pub mod transaction;
+pub mod tree;
 pub mod value;
 pub mod wire;

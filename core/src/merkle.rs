@@ -152,6 +152,11 @@ impl Paths {
         self.levels.last().and_then(|level| level.first()).copied().unwrap_or(EMPTY_ROOT)
     }
 
+    /// The hash of the leaf at `index`.
+    pub fn leaf(&self, index: usize) -> Option<B256> {
+        self.levels.first()?.get(index).copied()
+    }
+
     /// Appends a leaf, at the cost of one path.
     pub fn append(&mut self, leaf_hash: B256) {
         let mut hash = leaf_hash;

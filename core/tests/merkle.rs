@@ -96,7 +96,9 @@ fn roots_paths_and_consistency_proofs_are_those_of_rfc_6962() {
         assert_eq!(merkle::root(&d), rfc6962::mth(&d));
         assert_eq!(tree.root(), rfc6962::mth(&d));
         assert_eq!(tree.len(), n);
+        assert_eq!(tree.leaf(n), None);
         for i in 0..n {
+            assert_eq!(tree.leaf(i), Some(d[i]));
             assert_eq!(tree.path(i), rfc6962::path(i, &d), "path of {i} of {n}");
         }
         for older in 1..n {

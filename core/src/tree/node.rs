@@ -1,0 +1,70 @@
+//! Hashes of the state tree's nodes.
+
+use crate::{
+    hash::{Preimage, keccak256},
+    value::{Value, Version},
+};
+use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
+
+/// The bit of a hash's first byte that tells leaf from inner.
+const LEAF_BIT: u8 = 0x80;
+
+/// The hash of a subtree: zero without leaves; with the first bit set, that of its one leaf; otherwise an inner node's.
+///
+/// What came from outside may be none of these, but hashes to nothing that a check would accept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NodeHash(#[serde(with = "crate::wire::raw")] pub B256);
+
+impl NodeHash {
+    /// The subtree without leaves.
+    pub const EMPTY: Self = Self(B256::ZERO);
+
+    /// A leaf: `keccak(path ‖ version ‖ value)` with the first bit set. 72 or 112 bytes are hashed, never an inner node's 64.
+    pub fn leaf(path: &B256, version: Version, value: &Value) -> Self {
+        let mut hash = value.append_to(Preimage::new().b256(path).u64(version)).hash();
+        hash.0[0] |= LEAF_BIT;
+        Self(hash)
+    }
+
+    /// A node with two leaves or more below it: `keccak(left ‖ right)` with the first bit cleared.
+    pub fn inner(left: Self, right: Self) -> Self {
+        let mut preimage = [0; 64];
+        preimage[..32].copy_from_slice(left.0.as_slice());
+        preimage[32..].copy_from_slice(right.0.as_slice());
+        let mut hash = keccak256(preimage);
+        hash.0[0] &= !LEAF_BIT;
+        Self(hash)
+    }
+
+    /// Whether there is no leaf.
+    pub fn is_empty(self) -> bool {
+        self == Self::EMPTY
+    }
+
+    /// Whether there is one leaf.
+    pub const fn is_leaf(self) -> bool {
+        self.0.0[0] & LEAF_BIT != 0
+    }
+
+    /// Whether there are two leaves or more.
+    pub fn is_inner(self) -> bool {
+        !self.is_empty() && !self.is_leaf()
+    }
+}
+
+/// The hash of the subtree with the halves `left` and `right`.
+///
+/// A lone leaf rises: its hash says nothing of the half that it stands in. So whoever relies on the place of a leaf hash
+/// has to open it.
+pub fn combine(left: NodeHash, right: NodeHash) -> NodeHash {
+    if rises(left, right) {
+        return if left.is_empty() { right } else { left };
+    }
+    NodeHash::inner(left, right)
+}
+
+/// Whether a node with these halves would be none: at most one leaf is below, and it rises.
+pub(super) fn rises(left: NodeHash, right: NodeHash) -> bool {
+    (left.is_empty() && !right.is_inner()) || (right.is_empty() && !left.is_inner())
+}

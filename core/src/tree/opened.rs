@@ -1,0 +1,278 @@
+//! A proof that was opened: the touched part of a subtree, ready to be updated.
+
+use super::{
+    NodeHash,
+    node::rises,
+    proof::{Met, OtherLeaf, Proof, ProofError, Touched},
+    split_at_bit,
+};
+use crate::{
+    prefix::Prefix,
+    value::{Value, Version},
+};
+use alloc::vec::Vec;
+use alloy_primitives::B256;
+
+/// What a proof showed of a subtree: touched paths, and the hashes of all beside them. See [`Proof::open`].
+#[derive(Clone, Debug)]
+pub struct Opened<'a> {
+    touched: &'a [Touched],
+    /// The places of the walk, each before those below it; an inner node's left half follows it at once. So hashes can be
+    /// computed from the last place to the first. There is at least one.
+    places: Vec<Place>,
+    /// The hash of each place.
+    hashes: Vec<NodeHash>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// A half without touched paths.
+    Untouched(NodeHash),
+    /// Where the walk ends.
+    End(End),
+    /// An inner node; where its right half stands.
+    Inner { right: usize },
+}
+
+/// A place with at most one leaf.
+#[derive(Clone, Debug)]
+struct End {
+    depth: u16,
+    /// Those of the touched paths that lead here.
+    from: usize,
+    to: usize,
+    /// The path and hash of the leaf.
+    leaf: Option<(B256, NodeHash)>,
+}
+
+impl<'a> Opened<'a> {
+    pub(super) fn read(
+        proof: &Proof,
+        prefix: &Prefix,
+        root: NodeHash,
+        touched: &'a [Touched],
+    ) -> Result<Self, ProofError> {
+        check_touched(prefix, touched)?;
+        let mut reader = Reader::new(proof, touched);
+        if touched.is_empty() {
+            reader.untouched(prefix, root)?;
+        } else {
+            reader.walk(prefix, 0, touched.len())?;
+        }
+        let places = reader.finish()?;
+        let hashes = hash(&places)?;
+        if hashes.first() != Some(&root) {
+            return Err(ProofError::WrongRoot);
+        }
+        Ok(Self { touched, places, hashes })
+    }
+
+    /// The hash of the subtree after each touched path whose entry in `after` is there was written with it, inserted if
+    /// it had no leaf.
+    ///
+    /// `after` is aligned with the touched paths; where it ends early, nothing was written.
+    pub fn root_after(&self, after: &[Option<(Version, Value)>]) -> NodeHash {
+        let mut hashes = self.hashes.clone();
+        for (at, place) in self.places.iter().enumerate().rev() {
+            match place {
+                Place::Untouched(_) => {}
+                Place::End(end) => hashes[at] = self.end_after(end, after).unwrap_or(hashes[at]),
+                Place::Inner { right } => {
+                    let (left, right) = (at + 1, *right);
+                    // It stays an inner node: halves only gain leaves.
+                    if hashes[left] != self.hashes[left] || hashes[right] != self.hashes[right] {
+                        hashes[at] = NodeHash::inner(hashes[left], hashes[right]);
+                    }
+                }
+            }
+        }
+        hashes.first().copied().unwrap_or_default()
+    }
+
+    /// The new hash of a place where the walk ends, if anything was written there.
+    fn end_after(&self, end: &End, after: &[Option<(Version, Value)>]) -> Option<NodeHash> {
+        let touched = self.touched.get(end.from..end.to)?;
+        let after = after.get(end.from..end.to.min(after.len()))?;
+        let mut leaves: Vec<(B256, NodeHash)> = touched
+            .iter()
+            .zip(after)
+            .filter_map(|(touched, after)| {
+                let (version, value) = after.as_ref()?;
+                Some((touched.path, NodeHash::leaf(&touched.path, *version, value)))
+            })
+            .collect();
+        if leaves.is_empty() {
+            return None;
+        }
+        if let Some(leaf) = end.leaf
+            && let Err(place) = leaves.binary_search_by_key(&leaf.0, |(path, _)| *path)
+        {
+            leaves.insert(place, leaf);
+        }
+        Some(subtree_of(&leaves, end.depth))
+    }
+}
+
+/// The hash of the subtree of `leaves`, which ascend by path and agree in their first `depth` bits.
+fn subtree_of(leaves: &[(B256, NodeHash)], depth: u16) -> NodeHash {
+    match leaves {
+        [] => NodeHash::EMPTY,
+        [(_, hash)] => *hash,
+        _ => {
+            let (left, right) = split_at_bit(leaves, depth, |(path, _)| path);
+            NodeHash::inner(subtree_of(left, depth + 1), subtree_of(right, depth + 1))
+        }
+    }
+}
+
+/// The hash of every place.
+fn hash(places: &[Place]) -> Result<Vec<NodeHash>, ProofError> {
+    let mut hashes = alloc::vec![NodeHash::EMPTY; places.len()];
+    for (at, place) in places.iter().enumerate().rev() {
+        hashes[at] = match place {
+            Place::Untouched(hash) => *hash,
+            Place::End(end) => end.leaf.map_or(NodeHash::EMPTY, |(_, hash)| hash),
+            Place::Inner { right } => {
+                let (left, right) = (hashes[at + 1], hashes[*right]);
+                if rises(left, right) {
+                    return Err(ProofError::LoneLeaf);
+                }
+                NodeHash::inner(left, right)
+            }
+        };
+    }
+    Ok(hashes)
+}
+
+fn check_touched(prefix: &Prefix, touched: &[Touched]) -> Result<(), ProofError> {
+    if !touched.is_sorted_by(|a, b| a.path < b.path) {
+        return Err(ProofError::NotAscending);
+    }
+    if !touched.iter().all(|touched| prefix.contains(&touched.path)) {
+        return Err(ProofError::Outside);
+    }
+    if touched.iter().any(|touched| touched.version == 0 && !touched.value.is_absent()) {
+        return Err(ProofError::ValueWithoutVersion);
+    }
+    Ok(())
+}
+
+/// Reads a proof's parts in the order of the walk.
+struct Reader<'a> {
+    touched: &'a [Touched],
+    shape: &'a [u8],
+    /// How many bits of the shape are read.
+    bits: usize,
+    siblings: core::slice::Iter<'a, NodeHash>,
+    leaves: core::slice::Iter<'a, OtherLeaf>,
+    places: Vec<Place>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(proof: &'a Proof, touched: &'a [Touched]) -> Self {
+        let (siblings, leaves) = (proof.siblings.iter(), proof.leaves.iter());
+        Self { touched, shape: &proof.shape, bits: 0, siblings, leaves, places: Vec::new() }
+    }
+
+    /// A subtree without touched paths. If it has one leaf, its hash does not pin it: it is opened.
+    fn untouched(&mut self, prefix: &Prefix, root: NodeHash) -> Result<(), ProofError> {
+        if root.is_inner() && prefix.child(false).is_none() {
+            return Err(ProofError::TooDeep);
+        }
+        let place = if root.is_leaf() {
+            Place::End(End { depth: prefix.length(), from: 0, to: 0, leaf: Some(self.other_leaf(prefix, &[])?) })
+        } else {
+            Place::Untouched(root)
+        };
+        self.places.push(place);
+        Ok(())
+    }
+
+    /// The place at `prefix`, to which those of the touched paths from `from` up to `to` lead.
+    fn walk(&mut self, prefix: &Prefix, from: usize, to: usize) -> Result<(), ProofError> {
+        let touched = self.touched.get(from..to).unwrap_or_default();
+        let leaf = match Met::of([self.bit()?, self.bit()?]) {
+            Met::Empty => all_absent(touched).map(|()| None)?,
+            Met::Touched => Some(the_one_present(touched)?),
+            Met::Other => {
+                all_absent(touched)?;
+                Some(self.other_leaf(prefix, touched)?)
+            }
+            Met::Inner => return self.inner(prefix, from, to),
+        };
+        self.places.push(Place::End(End { depth: prefix.length(), from, to, leaf }));
+        Ok(())
+    }
+
+    fn inner(&mut self, prefix: &Prefix, from: usize, to: usize) -> Result<(), ProofError> {
+        let (Some(left), Some(right)) = (prefix.child(false), prefix.child(true)) else {
+            return Err(ProofError::TooDeep);
+        };
+        let touched = self.touched.get(from..to).unwrap_or_default();
+        let middle = from + split_at_bit(touched, prefix.length(), |touched| &touched.path).0.len();
+        let here = self.places.len();
+        self.places.push(Place::Inner { right: 0 });
+        self.half(&left, from, middle)?;
+        let inner = Place::Inner { right: self.places.len() };
+        if let Some(place) = self.places.get_mut(here) {
+            *place = inner;
+        }
+        self.half(&right, middle, to)
+    }
+
+    fn half(&mut self, prefix: &Prefix, from: usize, to: usize) -> Result<(), ProofError> {
+        if from < to {
+            return self.walk(prefix, from, to);
+        }
+        let hash = if self.bit()? {
+            *self.siblings.next().filter(|hash| !hash.is_empty()).ok_or(ProofError::NoHash)?
+        } else {
+            NodeHash::EMPTY
+        };
+        self.places.push(Place::Untouched(hash));
+        Ok(())
+    }
+
+    /// The next other leaf, if it belongs at `prefix` and is none of those touched.
+    fn other_leaf(&mut self, prefix: &Prefix, touched: &[Touched]) -> Result<(B256, NodeHash), ProofError> {
+        let leaf = self.leaves.next().ok_or(ProofError::CutShort)?;
+        let is_touched = touched.binary_search_by_key(&leaf.path, |touched| touched.path).is_ok();
+        if leaf.version == 0 || is_touched || !prefix.contains(&leaf.path) {
+            return Err(ProofError::OtherLeaf);
+        }
+        Ok((leaf.path, NodeHash::leaf(&leaf.path, leaf.version, &leaf.value)))
+    }
+
+    fn bit(&mut self) -> Result<bool, ProofError> {
+        let byte = self.shape.get(self.bits / 8).ok_or(ProofError::CutShort)?;
+        let bit = byte & (0x80 >> (self.bits % 8)) != 0;
+        self.bits += 1;
+        Ok(bit)
+    }
+
+    /// The places read, if nothing is left over.
+    fn finish(mut self) -> Result<Vec<Place>, ProofError> {
+        let whole = self.bits.div_ceil(8) == self.shape.len();
+        let mut filled_up = false;
+        while !self.bits.is_multiple_of(8) {
+            filled_up |= self.bit()?;
+        }
+        if !whole || filled_up || self.siblings.next().is_some() || self.leaves.next().is_some() {
+            return Err(ProofError::LeftOver);
+        }
+        Ok(self.places)
+    }
+}
+
+fn all_absent(touched: &[Touched]) -> Result<(), ProofError> {
+    if touched.iter().all(|touched| touched.version == 0) { Ok(()) } else { Err(ProofError::Presence) }
+}
+
+/// The path and hash of the one among `touched` that has a leaf.
+fn the_one_present(touched: &[Touched]) -> Result<(B256, NodeHash), ProofError> {
+    let mut present = touched.iter().filter(|touched| touched.version > 0);
+    match (present.next(), present.next()) {
+        (Some(one), None) => Ok((one.path, NodeHash::leaf(&one.path, one.version, &one.value))),
+        _ => Err(ProofError::Presence),
+    }
+}
