@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod access;
 pub mod hash;
 pub mod key;
+pub mod lanes;
 pub mod limits;
 pub mod merkle;
 pub mod prefix;
