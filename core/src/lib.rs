@@ -15,6 +15,7 @@ pub mod lanes;
 pub mod limits;
 pub mod merkle;
 pub mod prefix;
+pub mod replica;
 pub mod signature;
 pub mod transaction;
 pub mod tree;

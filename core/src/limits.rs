@@ -55,3 +55,9 @@ pub const ATTESTATION_BLOCKS: usize = 256;
 pub const CERTIFICATE_ATTESTATIONS: usize = 1 << 12;
 /// Most bytes of encoded evidence: a manifest, a body and the code it asks for.
 pub const EVIDENCE_BYTES: usize = MANIFEST_BYTES + ROW_BODY_BYTES_ANY + ROW_CODE_BYTES + (1 << 20);
+/// Most rows that a replica lets wait for rows before them: those of a block.
+pub const REPLICA_WAITING_ROWS: usize = BLOCK_ROWS;
+/// Most writes of all rows that a replica lets wait; a write takes about 300 bytes there.
+pub const REPLICA_WAITING_WRITES: usize = 1 << 18;
+/// Most writes of which a replica remembers the row; one takes about 200 bytes.
+pub const REPLICA_REMEMBERED_WRITES: usize = 1 << 18;
