@@ -142,7 +142,8 @@ fn next_epoch(config: &ChainConfig, parent: &Header, parent_hash: B256) -> Epoch
     if number == parent.epoch.number {
         return parent.epoch;
     }
-    let seed = Preimage::of(Domain::Seed, &parent.genesis).b256(&parent.epoch.seed).u64(number).b256(&parent_hash).hash();
+    let seed =
+        Preimage::of(Domain::Seed, &parent.genesis).b256(&parent.epoch.seed).u64(number).b256(&parent_hash).hash();
     Epoch { number, seed, set_hash: parent.epoch.next_set_hash, next_set_hash: params.verifiers.hash() }
 }
 
@@ -162,9 +163,7 @@ pub fn verify_block(
     let header = &signed.header;
     check_belongs(config, parent, ancestors, signed, manifest)?;
     let roots = |after: bool| {
-        combine_columns(
-            manifest.columns.iter().map(|c| (&c.prefix, if after { c.root_after } else { c.root_before })),
-        )
+        combine_columns(manifest.columns.iter().map(|c| (&c.prefix, if after { c.root_after } else { c.root_before })))
     };
     let fault = |fault| Refusal::Fault(fault);
     let root_before = roots(false).ok_or(fault(BlockFault::ColumnPrefixes))?;

@@ -51,10 +51,16 @@ pub enum Refused {
     Invalid(InvalidTransaction),
     /// The transaction asked for a key or code that the source does not give.
     State(StateError),
+    /// The caller did not accept the keys that the transaction used.
+    NotAccepted,
     /// The transaction would take the row above its limit of gas.
     RowGas,
     /// The transaction would take the row above its limit of work.
     RowWork,
+    /// The transaction would take the row above its limit of code asked for.
+    RowCode,
+    /// The transaction might take the row's body above its limit.
+    RowBody,
     /// revm refused the block's environment; cannot happen with a valid [`Env`].
     Engine,
 }
@@ -93,9 +99,9 @@ pub struct RowEffects {
 pub struct RowExecutor<S: Source> {
     evm: RowEvm<S>,
     base_fee: u64,
-    chain_id: u64,
     row_gas: u64,
     row_work: u64,
+    row_code: u32,
     gas_spent: u64,
     work: u64,
 }
@@ -106,9 +112,9 @@ impl<S: Source> RowExecutor<S> {
         Self {
             evm: rules::evm(env, RowState::new(source)),
             base_fee: env.base_fee,
-            chain_id: env.params.chain_id,
             row_gas: env.params.limits.row_gas,
             row_work: env.params.limits.row_work,
+            row_code: env.params.limits.row_code_bytes,
             gas_spent: 0,
             work: 0,
         }
@@ -129,12 +135,16 @@ impl<S: Source> RowExecutor<S> {
         self.work
     }
 
-    /// Executes `transaction` after those before it.
+    /// Executes `transaction` after those before it, if `accept` takes the keys that it used (and whether it changed them).
     ///
     /// # Errors
     /// [`Refused`]; the row is then as it was before the call.
-    pub fn execute(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
-        let result = self.run(transaction);
+    pub fn execute(
+        &mut self,
+        transaction: &Recovered,
+        accept: impl FnOnce(&[(Key, bool)]) -> bool,
+    ) -> Result<Executed, Refused> {
+        let result = self.run(transaction, accept);
         self.evm.precompiles.reset();
         match &result {
             Ok(executed) => {
@@ -146,9 +156,13 @@ impl<S: Source> RowExecutor<S> {
         result
     }
 
-    fn run(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
+    fn run(
+        &mut self,
+        transaction: &Recovered,
+        accept: impl FnOnce(&[(Key, bool)]) -> bool,
+    ) -> Result<Executed, Refused> {
         self.state().begin_transaction();
-        self.evm.ctx.tx = transaction.to_tx_env(self.chain_id);
+        self.evm.ctx.tx = transaction.to_tx_env();
         let result = RowHandler::default().run(&mut self.evm);
         let changes = self.evm.ctx.journaled_state.finalize();
         let result = result.map_err(refusal)?;
@@ -161,7 +175,14 @@ impl<S: Source> RowExecutor<S> {
         if self.work.saturating_add(work) > self.row_work {
             return Err(Refused::RowWork);
         }
-        let used = self.state().commit_transaction(changes).map_err(Refused::State)?;
+        if self.state().code_bytes() > u64::from(self.row_code) {
+            return Err(Refused::RowCode);
+        }
+        let changed = self.state().changes(changes).map_err(Refused::State)?;
+        if !accept(&changed.used) {
+            return Err(Refused::NotAccepted);
+        }
+        let used = self.state().commit_transaction(changed);
 
         let gas_used = result.tx_gas_used();
         let price = transaction.effective_gas_price(self.base_fee);

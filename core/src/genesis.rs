@@ -108,9 +108,7 @@ impl core::error::Error for GenesisError {}
 ///
 /// # Errors
 /// [`GenesisError`].
-pub fn genesis_state(
-    accounts: &BTreeMap<Address, GenesisAccount>,
-) -> Result<(Tree, Vec<(B256, Bytes)>), GenesisError> {
+pub fn genesis_state(accounts: &BTreeMap<Address, GenesisAccount>) -> Result<(Tree, Vec<(B256, Bytes)>), GenesisError> {
     let mut all = accounts.clone();
     for (address, nonce, code) in rules::predeployed() {
         all.entry(address).or_insert(GenesisAccount { nonce, code, ..GenesisAccount::default() });

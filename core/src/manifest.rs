@@ -6,8 +6,7 @@
 use crate::{
     hash::Preimage,
     header::Header,
-    limits,
-    merkle,
+    limits, merkle,
     prefix::Prefix,
     tree::NodeHash,
     wire::{self, WireError},
@@ -172,8 +171,7 @@ impl Manifest {
 
     /// The hashes of the leaves: shape, rows, columns.
     pub fn leaf_hashes(&self) -> Vec<B256> {
-        let shape =
-            Preimage::new().u8(0).u32(self.rows.len() as u32).u32(self.columns.len() as u32).into_bytes();
+        let shape = Preimage::new().u8(0).u32(self.rows.len() as u32).u32(self.columns.len() as u32).into_bytes();
         core::iter::once(shape)
             .chain(self.rows.iter().map(RowHeader::leaf))
             .chain(self.columns.iter().map(ColumnHeader::leaf))

@@ -32,8 +32,7 @@ impl Receipt {
     /// The receipt's leaf in its row's receipts tree: status, gas used, number of logs, and for each log its address, number
     /// of topics, topics, length of data and data.
     pub fn leaf(&self) -> Vec<u8> {
-        let preimage =
-            Preimage::new().u8(u8::from(self.success)).u64(self.gas_used).u32(self.logs.len() as u32);
+        let preimage = Preimage::new().u8(u8::from(self.success)).u64(self.gas_used).u32(self.logs.len() as u32);
         let preimage = self.logs.iter().fold(preimage, |preimage, log| {
             let preimage = preimage.address(&log.address).u8(log.topics.len() as u8);
             let preimage = log.topics.iter().fold(preimage, |preimage, topic| preimage.b256(topic));

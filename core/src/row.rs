@@ -10,6 +10,7 @@ pub use check::{CellProof, RowFault, RowTask, verify_row};
 
 use crate::{
     evm::{Env, Executed, Refused, RowEffects, RowExecutor, Source, StateError, rules},
+    key::Key,
     manifest::{RowHeader, RowKind},
     merkle,
     receipt::Receipt,
@@ -100,6 +101,9 @@ pub struct RowBuilder<S: Source> {
     transactions: Vec<Bytes>,
     receipts: Vec<Receipt>,
     totals: RowTotals,
+    body_limit: usize,
+    /// No less than the length of the body so far.
+    body_bytes: usize,
 }
 
 impl<S: Source> RowBuilder<S> {
@@ -110,6 +114,8 @@ impl<S: Source> RowBuilder<S> {
             transactions: Vec::new(),
             receipts: Vec::new(),
             totals: RowTotals::default(),
+            body_limit: env.params.limits.row_body_bytes as usize,
+            body_bytes: body::BYTES_WITHOUT_CONTENT,
         }
     }
 
@@ -118,11 +124,38 @@ impl<S: Source> RowBuilder<S> {
     /// # Errors
     /// [`Refused`]; the row is then as it was.
     pub fn push(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
-        let executed = self.executor.execute(transaction)?;
+        let executed = self.executor.execute(transaction, |_| true)?;
+        self.take(transaction, &executed);
+        Ok(executed)
+    }
+
+    /// Executes `transaction` as the next of the row, if `accept` takes the keys that it used (and whether it changed them)
+    /// and the row's body is certain to stay within its limit.
+    ///
+    /// # Errors
+    /// [`Refused`]; the row is then as it was.
+    pub fn push_if(
+        &mut self,
+        transaction: &Recovered,
+        accept: impl FnOnce(&[(Key, bool)]) -> bool,
+    ) -> Result<Executed, Refused> {
+        let own_bytes = transaction.transaction().encoded().len() + body::BYTES_A_TRANSACTION;
+        let (body_bytes, limit) = (self.body_bytes + own_bytes, self.body_limit);
+        let mut fits = true;
+        let result = self.executor.execute(transaction, |used| {
+            fits = body_bytes + used.len() * body::BYTES_A_KEY <= limit;
+            fits && accept(used)
+        });
+        let executed = result.map_err(|refused| if fits { refused } else { Refused::RowBody })?;
+        self.body_bytes = body_bytes + executed.used.len() * body::BYTES_A_KEY;
+        self.take(transaction, &executed);
+        Ok(executed)
+    }
+
+    fn take(&mut self, transaction: &Recovered, executed: &Executed) {
         self.transactions.push(transaction.transaction().encoded().clone());
         self.receipts.push(executed.receipt.clone());
-        self.totals.add(&executed);
-        Ok(executed)
+        self.totals.add(executed);
     }
 
     /// Transactions so far.

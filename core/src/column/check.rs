@@ -100,8 +100,8 @@ pub fn verify_column(
         .proof
         .open(&header.prefix, header.root_before, &touched)
         .map_err(|error| fault(ColumnFault::Proof(error)))?;
-    let (cells_root, after) = replay(manifest.rows.len(), &body).map_err(fault)?;
-    if cells_root != header.cells_root {
+    let (cells, after) = replay(manifest.rows.len(), &body).map_err(fault)?;
+    if merkle::root(&cells) != header.cells_root {
         return Err(fault(ColumnFault::CellsRoot));
     }
     if opened.root_after(&after) != header.root_after {
@@ -123,11 +123,8 @@ fn open(env: &Env<'_>, length: usize, bytes: &[u8]) -> Result<ColumnBody, Column
 
 /// Checks everything about the lists that needs no hashing but the keys' paths, which it returns.
 fn check_lists(prefix: &Prefix, rows: usize, body: &ColumnBody) -> Result<Vec<Touched>, ColumnFault> {
-    let touched: Vec<Touched> = body
-        .keys
-        .iter()
-        .map(|key| Touched { path: key.key.path(), version: key.version, value: key.value })
-        .collect();
+    let touched: Vec<Touched> =
+        body.keys.iter().map(|key| Touched { path: key.key.path(), version: key.version, value: key.value }).collect();
     if !ascending(touched.iter().map(|touched| touched.path)) || !ascending(body.cells.iter().map(|cell| cell.row)) {
         return Err(ColumnFault::NotAscending);
     }
@@ -165,8 +162,8 @@ struct Now {
 
 type After = Vec<Option<(Version, Value)>>;
 
-/// Walks the rows in order: the root of the cells, and what the written keys hold at the end.
-fn replay(rows: usize, body: &ColumnBody) -> Result<(B256, After), ColumnFault> {
+/// Walks the rows in order: the leaf hash of each row's cell, and what the written keys hold at the end.
+fn replay(rows: usize, body: &ColumnBody) -> Result<(Vec<B256>, After), ColumnFault> {
     let mut now: Vec<Now> =
         body.keys.iter().map(|key| Now { version: key.version, value: key.value, written: false }).collect();
     let mut leaves = alloc::vec![merkle::leaf_hash(&[]); rows];
@@ -180,7 +177,7 @@ fn replay(rows: usize, body: &ColumnBody) -> Result<(B256, After), ColumnFault> 
         }
     }
     let after = now.iter().map(|now| now.written.then_some((now.version, now.value))).collect();
-    Ok((merkle::root(&leaves), after))
+    Ok((leaves, after))
 }
 
 fn step(body: &ColumnBody, now: &mut [Now], row: u32, access: &super::CellAccess) -> Result<Access, ColumnFault> {
@@ -195,4 +192,11 @@ fn step(body: &ColumnBody, now: &mut [Now], row: u32, access: &super::CellAccess
         *now = Now { version: found.version_after(), value: after, written: true };
     }
     Ok(found)
+}
+
+/// The leaf hash of every row's cell in the column with this body, in row order; `None` if it is no valid body.
+pub fn cells_of(rows: usize, body: &[u8]) -> Option<Vec<B256>> {
+    let body: ColumnBody = wire::decode(body, limits::COLUMN_BODY_BYTES_ANY).ok()?;
+    check_lists(&Prefix::root(), rows, &body).ok()?;
+    replay(rows, &body).ok().map(|(leaves, _)| leaves)
 }

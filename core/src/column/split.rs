@@ -73,7 +73,9 @@ pub fn build_columns(
             }
             _ => {
                 // Only a range of one key reaches the last bit, and that is not split.
-                let (Some(left), Some(right)) = (prefix.child(false), prefix.child(true)) else { return Err(SplitError) };
+                let (Some(left), Some(right)) = (prefix.child(false), prefix.child(true)) else {
+                    return Err(SplitError);
+                };
                 ranges.push((right, cells_in(&right, &cells)));
                 ranges.push((left, cells_in(&left, &cells)));
             }
@@ -95,50 +97,6 @@ fn cells_in<'a>(prefix: &Prefix, cells: &Cells<'a>) -> Cells<'a> {
     cells.iter().map(|cell| prefix.range_of(cell, |placed| &placed.path)).collect()
 }
 
-fn build_columns(
-    limits: &TaskLimits,
-    before: &Tree,
-    after: &Tree,
-    rows: &[Vec<Placed>],
-) -> Result<Vec<BuiltColumn>, SplitError> {
-    let total: usize = rows.iter().map(Vec::len).sum();
-    let most = most_columns(total);
-    let mut built = Vec::new();
-    // Ranges still to look at, the leftmost on top.
-    let mut ranges = alloc::vec![(Prefix::root(), rows.iter().map(Vec::as_slice).collect::<Cells<'_>>())];
-    while let Some((prefix, cells)) = ranges.pop() {
-        let accesses: usize = cells.iter().map(|cell| cell.len()).sum();
-        let small = accesses <= limits.column_accesses as usize;
-        let column = (small || holds_one_key(&cells)).then(|| build_column(before, after, prefix, &cells));
-        match column {
-            Some(column) if column.body.len() <= limits.column_body_bytes as usize || holds_one_key(&cells) => {
-                built.push(column);
-            }
-            _ => {
-                // Only a range of one key reaches the last bit, and that is not split.
-                let (Some(left), Some(right)) = (prefix.child(false), prefix.child(true)) else { return Err(SplitError) };
-                ranges.push((right, cells_in(&right, &cells)));
-                ranges.push((left, cells_in(&left, &cells)));
-            }
-        }
-        if built.len() + ranges.len() > most {
-            return Err(SplitError);
-        }
-    }
-    Ok(built)
-}
-
-fn holds_one_key(cells: &Cells<'_>) -> bool {
-    let mut paths = cells.iter().flat_map(|cell| cell.iter()).map(|placed| placed.path);
-    let first = paths.next();
-    paths.all(|path| Some(path) == first)
-}
-
-fn split<'a>(prefix: &Prefix, cells: &Cells<'a>) -> (Cells<'a>, Cells<'a>) {
-    let right = prefix.child(true).first_path();
-    cells.iter().map(|cell| cell.split_at(cell.partition_point(|placed| placed.path < right))).unzip()
-}
-
 fn build_column(before: &Tree, after: &Tree, prefix: Prefix, cells: &Cells<'_>) -> BuiltColumn {
     let keys = first_uses(cells);
     let index: BTreeMap<B256, u32> = keys.keys().enumerate().map(|(at, path)| (*path, at as u32)).collect();
@@ -150,13 +108,14 @@ fn build_column(before: &Tree, after: &Tree, prefix: Prefix, cells: &Cells<'_>) 
             .filter_map(|placed| Some(CellAccess { key: *index.get(&placed.path)?, after: placed.access.after }))
             .collect(),
     });
-    let body =
-        ColumnBody { keys: keys.into_values().collect(), cells: listed.collect(), proof: before.prove(&prefix, &paths) };
+    let body = ColumnBody {
+        keys: keys.into_values().collect(),
+        cells: listed.collect(),
+        proof: before.prove(&prefix, &paths),
+    };
     let body = wire::encode(&body);
-    let cell_leaves: Vec<B256> = cells
-        .iter()
-        .map(|cell| merkle::leaf_hash(&cell_leaf(cell.iter().map(|placed| &placed.access))))
-        .collect();
+    let cell_leaves: Vec<B256> =
+        cells.iter().map(|cell| merkle::leaf_hash(&cell_leaf(cell.iter().map(|placed| &placed.access)))).collect();
     let header = ColumnHeader {
         prefix,
         root_before: before.subtree(&prefix),

@@ -20,19 +20,23 @@ use revm::{
     Journal,
     context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, TxEnv},
     context_interface::{
-        JournalTr,
         block::BlobExcessGasAndPrice,
         result::{EVMError, HaltReason},
     },
-    handler::{EthFrame, EvmTr, FrameResult, Handler, instructions::EthInstructions},
+    handler::{EthFrame, FrameResult, Handler, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
 };
 
 type RowContext<S> = Context<BlockEnv, TxEnv, CfgEnv, RowState<S>, Journal<RowState<S>>, ()>;
 
 /// The EVM that runs a row.
-pub type RowEvm<S> =
-    Evm<RowContext<S>, (), EthInstructions<EthInterpreter, RowContext<S>>, MeteredPrecompiles, EthFrame<EthInterpreter>>;
+pub type RowEvm<S> = Evm<
+    RowContext<S>,
+    (),
+    EthInstructions<EthInterpreter, RowContext<S>>,
+    MeteredPrecompiles,
+    EthFrame<EthInterpreter>,
+>;
 
 /// An EVM for the block that `env` tells of.
 pub(super) fn evm<S: Source>(env: &Env<'_>, state: RowState<S>) -> RowEvm<S> {

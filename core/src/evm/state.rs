@@ -83,6 +83,15 @@ struct MetCode {
     made: bool,
 }
 
+/// What one transaction did, before it is committed to the row.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    /// The keys used, in the order asked for, and whether their value changed.
+    pub(super) used: Vec<(Key, bool)>,
+    writes: BTreeMap<Key, Value>,
+    made: BTreeMap<B256, Code>,
+}
+
 /// The keys that a row has asked for so far, over a [`Source`].
 #[derive(Debug)]
 pub struct RowState<S> {
@@ -144,6 +153,11 @@ impl<S: Source> RowState<S> {
         Ok(())
     }
 
+    /// Bytes of code that the row has asked its source for.
+    pub(super) fn code_bytes(&self) -> u64 {
+        self.codes.values().filter(|met| !met.made).map(|met| met.code.original_byte_slice().len() as u64).sum()
+    }
+
     pub(super) fn begin_transaction(&mut self) {
         self.transaction = self.transaction.wrapping_add(1);
         self.asked.clear();
@@ -162,26 +176,30 @@ impl<S: Source> RowState<S> {
         self.asked.clear();
     }
 
-    /// Takes over what the transaction changed: all of it, or nothing.
+    /// What the running transaction used and changed.
     ///
     /// Values are compared; revm's touch flags are not consulted, because a call of a precompile touches its account without
     /// changing it.
-    pub(super) fn commit_transaction(&mut self, changes: AddressMap<Change>) -> Result<Vec<(Key, bool)>, StateError> {
-        let mut writes: BTreeMap<Key, Value> = BTreeMap::new();
-        let mut made: BTreeMap<B256, Code> = BTreeMap::new();
+    pub(super) fn changes(&mut self, changes: AddressMap<Change>) -> Result<Changed, StateError> {
+        let mut changed = Changed::default();
         for (address, change) in changes {
-            self.collect(address, change, &mut writes, &mut made)?;
+            self.collect(address, change, &mut changed.writes, &mut changed.made)?;
         }
-        let used = self.asked.iter().map(|key| (*key, writes.contains_key(key))).collect();
-        for (key, value) in writes {
+        changed.used = self.asked.iter().map(|key| (*key, changed.writes.contains_key(key))).collect();
+        Ok(changed)
+    }
+
+    /// Takes over what the transaction changed, and says what it used.
+    pub(super) fn commit_transaction(&mut self, changed: Changed) -> Vec<(Key, bool)> {
+        for (key, value) in changed.writes {
             if let Some(entry) = self.entries.get_mut(&key) {
                 entry.now = value;
             }
         }
-        for (hash, code) in made {
+        for (hash, code) in changed.made {
             self.codes.entry(hash).or_insert(MetCode { code, made: true });
         }
-        Ok(used)
+        changed.used
     }
 
     fn collect(

@@ -89,7 +89,11 @@ impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for MeteredPre
         <EthPrecompiles as PrecompileProvider<C>>::set_spec(&mut self.precompiles, spec)
     }
 
-    fn run(&mut self, context: &mut C, inputs: &CallInputs) -> Result<Option<InterpreterResult>, alloc::string::String> {
+    fn run(
+        &mut self,
+        context: &mut C,
+        inputs: &CallInputs,
+    ) -> Result<Option<InterpreterResult>, alloc::string::String> {
         let result = self.precompiles.run(context, inputs)?;
         if let Some(result) = &result {
             let extra = self.table.extra(&inputs.bytecode_address, result.gas.total_gas_spent());
@@ -102,4 +106,3 @@ impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for MeteredPre
         self.precompiles.warm_addresses()
     }
 }
-

@@ -10,6 +10,14 @@ use alloc::{collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
+/// No less than the encoding of a body adds to its lists: the version byte and three lengths.
+pub(super) const BYTES_WITHOUT_CONTENT: usize = 16;
+/// No less than the encoding adds to the bytes of a transaction: its length.
+pub(super) const BYTES_A_TRANSACTION: usize = 5;
+/// No less than the encoding of one key: an address of its own (20 bytes, two lengths), version (10), nonce (10), balance (33),
+/// code hash (32), and the code that the key may lead to (32 + 5).
+pub(super) const BYTES_A_KEY: usize = 20 + 1 + 3 + 10 + 10 + 33 + 32 + 37;
+
 /// The keys of one address that a row uses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressKeys {
@@ -87,7 +95,8 @@ impl RowBody {
         let mut keys: BTreeMap<Address, AddressKeys> = BTreeMap::new();
         for access in &effects.accesses {
             let address = access.key.address();
-            let entry = keys.entry(address).or_insert_with(|| AddressKeys { address, account: None, slots: Vec::new() });
+            let entry =
+                keys.entry(address).or_insert_with(|| AddressKeys { address, account: None, slots: Vec::new() });
             match (access.key, access.before) {
                 (Key::Slot(_, slot), Value::Slot(word)) => {
                     entry.slots.push(SlotBefore { slot, version: access.version, word });
@@ -108,7 +117,9 @@ impl RowBody {
     /// # Errors
     /// [`ListError`], by the first rule that the lists break.
     pub fn listed(&self) -> Result<BTreeMap<Key, (Version, Value)>, ListError> {
-        if !ascending(self.keys.iter().map(|entry| entry.address)) || !ascending(self.codes.iter().map(|code| code.hash)) {
+        if !ascending(self.keys.iter().map(|entry| entry.address))
+            || !ascending(self.codes.iter().map(|code| code.hash))
+        {
             return Err(ListError::NotAscending);
         }
         let count: usize = self.keys.iter().map(|entry| entry.slots.len() + usize::from(entry.account.is_some())).sum();
@@ -123,9 +134,8 @@ impl RowBody {
             if !ascending(entry.slots.iter().map(|slot| slot.slot)) {
                 return Err(ListError::NotAscending);
             }
-            let account = entry.account.map(|(version, account)| {
-                (Key::Account(entry.address), version, Value::Account(account))
-            });
+            let account =
+                entry.account.map(|(version, account)| (Key::Account(entry.address), version, Value::Account(account)));
             let slots = entry
                 .slots
                 .iter()

@@ -132,9 +132,11 @@ fn check_cell_paths(manifest: &Manifest, index: usize, task: &RowTask) -> Result
         return Err(NotCommitted::CellPath);
     }
     let size = manifest.rows.len() as u64;
-    let holds = manifest.columns.iter().zip(&task.cells).all(|(column, cell)| {
-        merkle::verify_path(&column.cells_root, &cell.leaf, index as u64, size, &cell.path)
-    });
+    let holds = manifest
+        .columns
+        .iter()
+        .zip(&task.cells)
+        .all(|(column, cell)| merkle::verify_path(&column.cells_root, &cell.leaf, index as u64, size, &cell.path));
     if holds { Ok(()) } else { Err(NotCommitted::CellPath) }
 }
 
@@ -229,7 +231,8 @@ fn execute_transactions(env: &Env<'_>, body: &RowBody, source: &Listed<'_>) -> R
             Refused::State(error) => RowFault::NotListed(Some(at), error),
             Refused::RowGas => RowFault::Gas(at),
             Refused::RowWork => RowFault::Work(at),
-            Refused::Engine => RowFault::Environment,
+            Refused::RowCode => RowFault::CodeTooLong,
+            Refused::NotAccepted | Refused::RowBody | Refused::Engine => RowFault::Environment,
         })?;
     }
     Ok(builder.finish())
