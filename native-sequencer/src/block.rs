@@ -1,0 +1,206 @@
+//! Blocks as they are kept and served.
+
+use alloy_primitives::{Address, B256, Bytes};
+use ocelli_core::{
+    block::{AssembledBlock, assemble::row_task},
+    column,
+    header::SignedHeader,
+    manifest::Manifest,
+    merkle::{Frontier, Paths},
+    receipt::Receipt,
+    row::{ExecutedRow, RowTask},
+    transaction::Transaction,
+    tree::Leaf,
+    wire::{self, WireError},
+};
+use serde::{Deserialize, Serialize};
+
+/// What the log keeps of a block: all that is served of it, and all that restarting needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBlock {
+    /// The signed header.
+    pub signed: SignedHeader,
+    /// The log of ancestors before this block's parent was appended to it.
+    pub parent_ancestors: Frontier,
+    /// Row headers and column headers.
+    pub manifest: Manifest,
+    /// The encoded body of each row.
+    pub row_bodies: Vec<Bytes>,
+    /// The encoded body of each column.
+    pub column_bodies: Vec<Bytes>,
+    /// For each row, sender and receipt of each transaction.
+    pub results: Vec<Vec<(Address, Receipt)>>,
+    /// What the block wrote, ascending by path.
+    pub writes: Vec<StoredLeaf>,
+    /// The code that the block deployed.
+    pub codes: Vec<(B256, Bytes)>,
+}
+
+/// A leaf without its path, which follows from the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredLeaf {
+    /// The key.
+    pub key: ocelli_core::key::Key,
+    /// Its version.
+    pub version: u64,
+    /// What it holds.
+    pub value: ocelli_core::value::Value,
+}
+
+impl From<&Leaf> for StoredLeaf {
+    fn from(leaf: &Leaf) -> Self {
+        Self { key: leaf.key, version: leaf.version, value: leaf.value }
+    }
+}
+
+impl From<&StoredLeaf> for Leaf {
+    fn from(leaf: &StoredLeaf) -> Self {
+        Self::new(leaf.key, leaf.version, leaf.value)
+    }
+}
+
+/// Most bytes of one stored block: bodies are bounded by the core's limits, and a block's gas bounds their number.
+const STORED_BLOCK_BYTES: usize = 1 << 30;
+
+impl StoredBlock {
+    /// The record of a block that was just made. `rows` are those that `assembled` was made of, `senders` those of their
+    /// transactions.
+    pub fn new(
+        signed: SignedHeader,
+        parent_ancestors: Frontier,
+        assembled: &AssembledBlock,
+        rows: Vec<ExecutedRow>,
+        senders: Vec<Vec<Address>>,
+    ) -> Self {
+        let codes = rows.iter().flat_map(|row| row.effects.codes_made.iter().cloned()).collect();
+        let results = rows
+            .into_iter()
+            .zip(senders)
+            .map(|(row, senders)| senders.into_iter().zip(row.receipts).collect())
+            .collect();
+        Self {
+            signed,
+            parent_ancestors,
+            manifest: assembled.manifest.clone(),
+            row_bodies: assembled.row_bodies.clone(),
+            column_bodies: assembled.column_bodies.clone(),
+            results,
+            writes: assembled.writes.iter().map(StoredLeaf::from).collect(),
+            codes,
+        }
+    }
+
+    /// The bytes that the store keeps.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(self)
+    }
+
+    /// Reads what [`Self::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`WireError`] if the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        wire::decode(bytes, STORED_BLOCK_BYTES)
+    }
+}
+
+/// A transaction of a sealed block, with what its place in the row order gives it.
+#[derive(Clone, Debug)]
+pub struct SealedTransaction {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// Its hash.
+    pub hash: B256,
+    /// Its sender.
+    pub sender: Address,
+    /// Its receipt.
+    pub receipt: Receipt,
+    /// Its row, and its index in the row.
+    pub place: (u32, u32),
+    /// Gas used by the block up to and including it.
+    pub cumulative_gas_used: u64,
+    /// The index of its first log in the block.
+    pub first_log: u64,
+}
+
+/// A block that is durable and published.
+#[derive(Debug)]
+pub struct SealedBlock {
+    /// What is stored of it.
+    pub stored: StoredBlock,
+    /// The header's hash.
+    pub hash: B256,
+    /// The encoded manifest, as verifiers fetch it.
+    pub manifest_bytes: Bytes,
+    /// Its transactions, in row order.
+    pub transactions: Vec<SealedTransaction>,
+    /// For each column, the tree of its cells.
+    cells: Vec<Paths>,
+}
+
+/// A stored block does not fit together; the store is damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("block {0} in the store is damaged")]
+pub struct Damaged(pub u64);
+
+impl SealedBlock {
+    /// The block, with everything derived from what is stored of it.
+    ///
+    /// # Errors
+    /// [`Damaged`] if the record does not fit together.
+    pub fn open(stored: StoredBlock, chain_id: u64) -> Result<Self, Damaged> {
+        let height = stored.signed.header.height;
+        let cells = stored
+            .column_bodies
+            .iter()
+            .map(|body| {
+                column::check::cells_of(stored.manifest.rows.len(), body)
+                    .map(|leaves| ocelli_core::merkle::paths(&leaves))
+            })
+            .collect::<Option<Vec<Paths>>>()
+            .ok_or(Damaged(height))?;
+        Ok(Self {
+            hash: stored.signed.header.hash(),
+            manifest_bytes: wire::encode(&stored.manifest).into(),
+            transactions: transactions(&stored, chain_id).ok_or(Damaged(height))?,
+            cells,
+            stored,
+        })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &ocelli_core::header::Header {
+        &self.stored.signed.header
+    }
+
+    /// What travels to whoever checks row `index`.
+    pub fn row_task(&self, index: usize) -> Option<RowTask> {
+        row_task(self.stored.row_bodies.get(index)?, &self.cells, index)
+    }
+}
+
+fn transactions(stored: &StoredBlock, chain_id: u64) -> Option<Vec<SealedTransaction>> {
+    let mut sealed = Vec::new();
+    let (mut cumulative_gas_used, mut first_log) = (0, 0);
+    for (row, (body, results)) in stored.row_bodies.iter().zip(&stored.results).enumerate() {
+        let body: ocelli_core::row::RowBody = wire::decode(body, ocelli_core::limits::ROW_BODY_BYTES_ANY).ok()?;
+        if body.transactions.len() != results.len() {
+            return None;
+        }
+        for (index, (bytes, (sender, receipt))) in body.transactions.iter().zip(results).enumerate() {
+            let transaction = Transaction::decode(bytes, chain_id).ok()?;
+            cumulative_gas_used += receipt.gas_used;
+            sealed.push(SealedTransaction {
+                hash: transaction.hash(),
+                transaction,
+                sender: *sender,
+                receipt: receipt.clone(),
+                place: (row as u32, index as u32),
+                cumulative_gas_used,
+                first_log,
+            });
+            first_log += receipt.logs.len() as u64;
+        }
+    }
+    Some(sealed)
+}

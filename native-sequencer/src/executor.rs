@@ -1,0 +1,188 @@
+//! The executor: a list of transactions becomes the rows of a block.
+//!
+//! Chains of rows in parallel, then what surprised, then the closing row.
+
+pub mod plan;
+
+use crate::state::{Overlay, Snapshot};
+use alloy_primitives::{Address, U256};
+use ocelli_core::{
+    evm::{Env, Refused, StateError},
+    row::{ExecutedRow, RowBuilder, execute_closing, execute_opening},
+    transaction::Recovered,
+};
+use plan::Plan;
+use rayon::prelude::*;
+use std::collections::HashSet;
+
+/// A row and the senders of its transactions.
+#[derive(Clone, Debug)]
+pub struct SentRow {
+    /// The row.
+    pub row: ExecutedRow,
+    /// For each transaction, who sent it.
+    pub senders: Vec<Address>,
+}
+
+/// All rows of a block, in order, and the transactions that turned out not to be valid.
+#[derive(Debug, Default)]
+pub struct ExecutedBlock {
+    /// Opening row, users' rows, closing row.
+    pub rows: Vec<SentRow>,
+    /// Transactions left out, by index, with why.
+    pub refused: Vec<(usize, Refused)>,
+    /// Transactions that used other keys than expected and ran behind the others.
+    pub surprises: usize,
+    /// Lanes that the transactions fell into.
+    pub lanes: usize,
+}
+
+impl ExecutedBlock {
+    /// Gas of all rows, after refunds.
+    pub fn gas_used(&self) -> u64 {
+        self.rows.iter().map(|sent| sent.row.totals.gas_used).sum()
+    }
+}
+
+/// Executes `transactions` as one block on `snapshot`.
+///
+/// # Errors
+/// [`StateError`] if the snapshot lacks code that its state refers to.
+pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Result<ExecutedBlock, StateError> {
+    let mut plan = Plan::new(env, snapshot, transactions);
+    let mut base = Overlay::new(snapshot.clone());
+    let opening = execute_opening(env, &base)?;
+    base.apply(&opening.effects.accesses, &opening.effects.codes_made);
+
+    let chains: Vec<Chain> =
+        plan.chains.par_iter().map(|chain| Chain::run(env, &base, transactions, chain, &plan)).collect();
+    let mut block = ExecutedBlock {
+        rows: vec![SentRow { row: opening, senders: Vec::new() }],
+        refused: std::mem::take(&mut plan.refused),
+        lanes: plan.lanes,
+        ..ExecutedBlock::default()
+    };
+    let mut late: Vec<usize> = Vec::new();
+    for chain in chains {
+        late.extend(&chain.late);
+        block.take(chain, &mut base);
+    }
+    late.sort_unstable();
+    block.surprises = late.len();
+    let last = Chain::run_alone(env, &base, transactions, &late);
+    block.take(last, &mut base);
+
+    let sum = |of: fn(&ExecutedRow) -> U256| block.rows.iter().fold(U256::ZERO, |sum, sent| sum + of(&sent.row));
+    let (base_fees, tips) = (sum(|row| row.totals.base_fees), sum(|row| row.totals.tips));
+    let closing = execute_closing(env, &base, base_fees, tips)?;
+    block.rows.push(SentRow { row: closing, senders: Vec::new() });
+    Ok(block)
+}
+
+impl ExecutedBlock {
+    fn take(&mut self, chain: Chain, base: &mut Overlay) {
+        for sent in &chain.rows {
+            base.apply(&sent.row.effects.accesses, &sent.row.effects.codes_made);
+        }
+        self.rows.extend(chain.rows);
+        self.refused.extend(chain.refused);
+    }
+}
+
+/// What became of one chain of transactions.
+#[derive(Debug, Default)]
+struct Chain {
+    rows: Vec<SentRow>,
+    refused: Vec<(usize, Refused)>,
+    /// Transactions that used keys of another lane, and those of the same sender after them.
+    late: Vec<usize>,
+}
+
+impl Chain {
+    fn run(env: &Env<'_>, base: &Overlay, transactions: &[Recovered], chain: &[(usize, u32)], plan: &Plan) -> Self {
+        let mut run = Run::new(env, base);
+        let mut late_senders: HashSet<Address> = HashSet::new();
+        let mut late = Vec::new();
+        for (at, lane) in chain {
+            let transaction = &transactions[*at];
+            if late_senders.contains(&transaction.sender()) {
+                late.push(*at);
+                continue;
+            }
+            if !run.push(*at, transaction, |used| plan.allows(*lane, used)) {
+                late_senders.insert(transaction.sender());
+                late.push(*at);
+            }
+        }
+        Self { late, ..run.finish() }
+    }
+
+    fn run_alone(env: &Env<'_>, base: &Overlay, transactions: &[Recovered], members: &[usize]) -> Self {
+        let mut run = Run::new(env, base);
+        for at in members {
+            run.push(*at, &transactions[*at], |_| true);
+        }
+        run.finish()
+    }
+}
+
+/// The rows of a chain under construction.
+struct Run<'a> {
+    env: &'a Env<'a>,
+    state: Overlay,
+    row: RowBuilder<Overlay>,
+    senders: Vec<Address>,
+    chain: Chain,
+}
+
+impl<'a> Run<'a> {
+    fn new(env: &'a Env<'a>, base: &Overlay) -> Self {
+        Self {
+            env,
+            state: base.clone(),
+            row: RowBuilder::new(env, base.clone()),
+            senders: Vec::new(),
+            chain: Chain::default(),
+        }
+    }
+
+    /// Executes the next transaction, in a further row where this one is full. False if `accept` did not take its keys.
+    fn push(
+        &mut self,
+        at: usize,
+        transaction: &Recovered,
+        accept: impl Fn(&[(ocelli_core::key::Key, bool)]) -> bool,
+    ) -> bool {
+        if self.row.len() >= self.env.params.limits.row_transactions as usize {
+            self.close_row();
+        }
+        let mut result = self.row.push_if(transaction, &accept);
+        if matches!(result, Err(Refused::RowGas | Refused::RowWork | Refused::RowCode | Refused::RowBody))
+            && !self.row.is_empty()
+        {
+            self.close_row();
+            result = self.row.push_if(transaction, &accept);
+        }
+        match result {
+            Ok(_) => self.senders.push(transaction.sender()),
+            Err(Refused::NotAccepted) => return false,
+            Err(refused) => self.chain.refused.push((at, refused)),
+        }
+        true
+    }
+
+    fn close_row(&mut self) {
+        let row = std::mem::replace(&mut self.row, RowBuilder::new(self.env, self.state.clone())).finish();
+        if row.transactions.is_empty() {
+            return;
+        }
+        self.state.apply(&row.effects.accesses, &row.effects.codes_made);
+        self.row = RowBuilder::new(self.env, self.state.clone());
+        self.chain.rows.push(SentRow { row, senders: std::mem::take(&mut self.senders) });
+    }
+
+    fn finish(mut self) -> Chain {
+        self.close_row();
+        self.chain
+    }
+}

@@ -1,0 +1,149 @@
+//! Deciding the order: which transactions share a lane, and which lanes share a row.
+//!
+//! The sequencer chooses the order, so it need not reproduce one. It runs each sender's transactions on a snapshot to learn
+//! which keys they use, joins those that conflict into lanes, and packs lanes into chains of rows. What is learned here is a
+//! guess; execution holds each transaction to it and puts those that surprise behind everything else.
+
+use crate::state::Snapshot;
+use alloy_primitives::Address;
+use ocelli_core::{
+    evm::{Env, Refused, RowExecutor},
+    key::Key,
+    lanes::{self, Footprint},
+    params::Params,
+    transaction::Recovered,
+};
+use rayon::prelude::*;
+use std::collections::HashMap;
+
+/// What a transaction is expected to do.
+#[derive(Clone, Debug, Default)]
+struct Guess {
+    /// Keys, and whether it changes them.
+    used: Vec<(Key, bool)>,
+    gas_spent: u64,
+    work: u64,
+}
+
+/// Who may use a key while rows run in parallel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owner {
+    /// Everyone may read it; nobody is expected to write it.
+    Readers,
+    /// Only this lane may use it.
+    Lane(u32),
+}
+
+/// An order for a list of transactions.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel. A
+    /// transaction is named by its index, with its lane.
+    pub chains: Vec<Vec<(usize, u32)>>,
+    owners: HashMap<Key, Owner>,
+    /// Transactions that were invalid already on the snapshot, with why.
+    pub refused: Vec<(usize, Refused)>,
+    /// Lanes.
+    pub lanes: usize,
+}
+
+impl Plan {
+    /// Whether a transaction of `lane` may use these keys while other lanes run.
+    pub fn allows(&self, lane: u32, used: &[(Key, bool)]) -> bool {
+        used.iter().all(|(key, wrote)| match self.owners.get(key) {
+            Some(Owner::Lane(owner)) => *owner == lane,
+            Some(Owner::Readers) => !wrote,
+            None => false,
+        })
+    }
+
+    /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
+    /// its gas limit are left out.
+    pub fn new(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Self {
+        let mut guesses = guess(env, snapshot, transactions);
+        let mut plan = Self::default();
+        let mut gas = 0_u64;
+        let mut kept = Vec::new();
+        for (at, guess) in guesses.iter_mut().enumerate() {
+            match std::mem::replace(guess, Err(Refused::NotAccepted)) {
+                Ok(found) if gas.saturating_add(found.gas_spent) <= env.params.gas_limit => {
+                    gas += found.gas_spent;
+                    kept.push((at, found));
+                }
+                Ok(_) => break,
+                Err(refused) => plan.refused.push((at, refused)),
+            }
+        }
+        let footprints: Vec<_> =
+            kept.iter().enumerate().map(|(index, (_, guess))| Footprint { index, keys: &guess.used }).collect();
+        let lanes = lanes::lanes(&footprints);
+        plan.lanes = lanes.len();
+        plan.own(&lanes, &kept);
+        plan.pack(env.params, &lanes, &kept);
+        plan
+    }
+
+    fn own(&mut self, lanes: &[Vec<usize>], kept: &[(usize, Guess)]) {
+        for (lane, members) in lanes.iter().enumerate() {
+            for (key, wrote) in members.iter().flat_map(|member| &kept[*member].1.used) {
+                let owner = self.owners.entry(*key).or_insert(Owner::Readers);
+                if *wrote {
+                    *owner = Owner::Lane(lane as u32);
+                }
+            }
+        }
+    }
+
+    /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.
+    fn pack(&mut self, params: &Params, lanes: &[Vec<usize>], kept: &[(usize, Guess)]) {
+        let mut open: Vec<(usize, u32)> = Vec::new();
+        let (mut gas, mut work) = (0_u64, 0_u64);
+        for (lane, members) in lanes.iter().enumerate() {
+            let lane_gas: u64 = members.iter().map(|member| kept[*member].1.gas_spent).sum();
+            let lane_work: u64 = members.iter().map(|member| kept[*member].1.work).sum();
+            let full = open.len() + members.len() > params.limits.row_transactions as usize
+                || gas + lane_gas > params.limits.row_gas
+                || work + lane_work > params.limits.row_work;
+            if full && !open.is_empty() {
+                self.chains.push(std::mem::take(&mut open));
+                (gas, work) = (0, 0);
+            }
+            open.extend(members.iter().map(|member| (kept[*member].0, lane as u32)));
+            (gas, work) = (gas + lane_gas, work + lane_work);
+        }
+        if !open.is_empty() {
+            self.chains.push(open);
+        }
+    }
+}
+
+/// Runs each sender's transactions alone on the snapshot.
+fn guess(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Vec<Result<Guess, Refused>> {
+    let mut by_sender: HashMap<Address, Vec<usize>> = HashMap::new();
+    for (at, transaction) in transactions.iter().enumerate() {
+        by_sender.entry(transaction.sender()).or_default().push(at);
+    }
+    // A sender's transactions need not fit into one row here.
+    let mut params = env.params.clone();
+    (params.limits.row_gas, params.limits.row_work) = (u64::MAX, u64::MAX);
+    let env = Env { params: &params, ..*env };
+    let senders: Vec<Vec<usize>> = by_sender.into_values().collect();
+    let found: Vec<(usize, Result<Guess, Refused>)> = senders
+        .par_iter()
+        .flat_map_iter(|members| {
+            let mut executor = RowExecutor::new(&env, snapshot);
+            members
+                .iter()
+                .map(|at| {
+                    let result = executor.execute(&transactions[*at], |_| true);
+                    (*at, result.map(|done| Guess { used: done.used, gas_spent: done.gas_spent, work: done.work }))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let mut guesses = vec![Err(Refused::NotAccepted); transactions.len()];
+    for (at, result) in found {
+        guesses[at] = result;
+    }
+    guesses
+}

@@ -1,0 +1,13 @@
+//! The computer in the middle: it decides the order, and holds all the I/O that the core must not know.
+//!
+//! ```text
+//! rpc ─► pool ─► producer (speculate, lanes, rows, columns) ─► store (durable) ─► chain ─► rpc, api
+//! ```
+//!
+//! Nothing is published, promised or answered before what it rests on is durable. Everything that is checked, here and in
+//! the native verifier, is checked by `ocelli-core`.
+
+pub mod block;
+pub mod executor;
+pub mod limits;
+pub mod state;

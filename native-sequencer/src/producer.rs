@@ -1,0 +1,198 @@
+//! The producer: takes transactions from the pool and makes blocks of them, one every 100 ms while there is work.
+//!
+//! ```text
+//! pool ─► plan (speculate, lanes, chains) ─► execute (rows) ─► assemble (columns, roots) ─► sign ─► store ─► publish
+//! ```
+//!
+//! It runs on a thread of its own and is the only one that writes the chain. A block is published after the store has made
+//! it durable, never before.
+
+pub mod lie;
+
+use crate::{
+    block::{Damaged, SealedBlock, StoredBlock},
+    chain::{Chain, Head},
+    executor::{self, ExecutedBlock, SentRow},
+    limits,
+    pool::Pool,
+    store::{Store, StoreError},
+};
+use lie::Lie;
+use ocelli_core::{
+    block::assemble,
+    column::SplitError,
+    evm::{Env, Refused, StateError},
+    header::SignedHeader,
+    signature::SecretKey,
+    transaction::Recovered,
+};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// Why the producer stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ProducerError {
+    /// A block could not be made durable.
+    #[error("the store failed: {0}. Nothing of the block was published; restart once the disk is well")]
+    Store(#[from] StoreError),
+    /// The block that was just made does not decode: a bug, caught before anything was published.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// The state refers to code that the store does not have.
+    #[error("the store lacks something that its state refers to: {0}")]
+    State(StateError),
+    /// The sequencer's own key could not sign.
+    #[error("the sequencer's key does not belong to the chain's parameters")]
+    Key,
+}
+
+/// Makes the blocks of a chain.
+#[derive(Debug)]
+pub struct Producer {
+    chain: Arc<Chain>,
+    pool: Arc<Pool>,
+    store: Arc<Store>,
+    key: SecretKey,
+    term: u64,
+    lie: Option<Lie>,
+}
+
+impl Producer {
+    /// A producer that goes on from the chain's head, signing with `key`.
+    ///
+    /// # Errors
+    /// [`ProducerError::Key`] if headers signed with `key` would not be the chain's.
+    pub fn new(
+        chain: Arc<Chain>,
+        pool: Arc<Pool>,
+        store: Arc<Store>,
+        key: SecretKey,
+        lie: Option<Lie>,
+    ) -> Result<Self, ProducerError> {
+        if key.address() != chain.config().params.sequencer {
+            return Err(ProducerError::Key);
+        }
+        let term = chain.head().header.term;
+        Ok(Self { chain, pool, store, key, term, lie })
+    }
+
+    /// Makes blocks until `stopped` says so; a block under way is finished.
+    ///
+    /// # Errors
+    /// [`ProducerError`]; what was published before stays.
+    pub fn run(&mut self, stopped: impl Fn() -> bool) -> Result<(), ProducerError> {
+        let block_time = Duration::from_millis(limits::BLOCK_TIME_MS);
+        let mut last = Instant::now().checked_sub(block_time);
+        while !stopped() {
+            if !self.pool.wait_for_work(block_time) {
+                continue;
+            }
+            if let Some(rest) = last.and_then(|last| block_time.checked_sub(last.elapsed())) {
+                std::thread::sleep(rest);
+            }
+            last = Some(Instant::now());
+            self.make_block()?;
+        }
+        Ok(())
+    }
+
+    /// Makes and publishes the next block of what the pool has ready, if that comes to at least one transaction.
+    ///
+    /// # Errors
+    /// [`ProducerError`]; nothing was published then.
+    pub fn make_block(&mut self) -> Result<Option<Arc<SealedBlock>>, ProducerError> {
+        let head = self.chain.head();
+        let time_ms = now_ms().max(head.header.time_ms.saturating_add(1));
+        let env = Env::after(self.chain.config(), &head.header, time_ms);
+        let mut transactions = self.pool.take(limits::BLOCK_TRANSACTIONS, env.base_fee);
+        let started = Instant::now();
+        let Some((executed, assembled, ancestors)) = self.fit(&env, &head, &mut transactions)? else {
+            return Ok(None);
+        };
+        let signature = self.key.sign(&assembled.header.hash());
+        let signed = SignedHeader { header: assembled.header.clone(), signature };
+        let (rows, senders) = executed.rows.into_iter().map(|sent| (sent.row, sent.senders)).unzip();
+        let stored = StoredBlock::new(signed, head.ancestors.clone(), &assembled, rows, senders);
+        let made = started.elapsed();
+        self.store.append(&stored)?;
+        let chain_id = env.params.chain_id;
+        let block = Arc::new(SealedBlock::open(stored, chain_id)?);
+        let head = Head { header: assembled.header, hash: block.hash, state: assembled.state, ancestors };
+        self.chain.publish(block.clone(), head);
+        self.pool.sealed(&block);
+        report(&block, executed.lanes, executed.surprises, made, started.elapsed());
+        Ok(Some(block))
+    }
+
+    /// Executes and assembles as many of `transactions` as one block holds; `None` if that is none.
+    fn fit(
+        &self,
+        env: &Env<'_>,
+        head: &Head,
+        transactions: &mut Vec<Recovered>,
+    ) -> Result<Option<(ExecutedBlock, ocelli_core::block::AssembledBlock, ocelli_core::merkle::Frontier)>, ProducerError>
+    {
+        let snapshot = self.chain.snapshot();
+        while !transactions.is_empty() {
+            let mut executed = executor::execute(env, &snapshot, transactions).map_err(ProducerError::State)?;
+            self.drop_refused(transactions, &executed);
+            if executed.rows.len() <= 2 {
+                return Ok(None);
+            }
+            if let Some(lie) = self.lie.as_ref().filter(|lie| lie.height == env.height) {
+                lie.tell(&mut executed);
+            }
+            let mut ancestors = head.ancestors.clone();
+            let rows: Vec<_> = executed.rows.iter().map(|sent: &SentRow| sent.row.clone()).collect();
+            let moment = (env.time_ms, self.term);
+            let fits = executed.gas_used() <= env.params.gas_limit;
+            match assemble(self.chain.config(), &head.header, &mut ancestors, moment, &snapshot.tree, &rows) {
+                Ok(assembled) if fits => return Ok(Some((executed, assembled, ancestors))),
+                // Half of them, then: the first alone always fits, or is refused by the rules of a row.
+                Ok(_) | Err(SplitError) => transactions.truncate(transactions.len() / 2),
+            }
+        }
+        Ok(None)
+    }
+
+    fn drop_refused(&self, transactions: &[Recovered], executed: &ExecutedBlock) {
+        for (at, refused) in &executed.refused {
+            // Too high a nonce is no fault of the transaction's: an earlier one was left out, so it waits.
+            let waits = matches!(
+                refused,
+                Refused::Invalid(revm::context::result::InvalidTransaction::NonceTooHigh { .. }) | Refused::NotAccepted
+            );
+            if let Some(transaction) = transactions.get(*at).filter(|_| !waits) {
+                self.pool.drop_refused(&transaction.hash(), refused);
+            }
+        }
+    }
+}
+
+fn report(block: &SealedBlock, lanes: usize, surprises: usize, made: Duration, sealed: Duration) {
+    let header = block.header();
+    metrics::counter!("ocelli_transactions_total").increment(block.transactions.len() as u64);
+    metrics::gauge!("ocelli_height").set(header.height as f64);
+    metrics::histogram!("ocelli_block_seconds").record(sealed.as_secs_f64());
+    tracing::info!(
+        height = header.height,
+        transactions = block.transactions.len(),
+        gas = header.gas_used,
+        lanes,
+        rows = block.stored.manifest.rows.len(),
+        columns = block.stored.manifest.columns.len(),
+        surprises,
+        made_ms = made.as_millis() as u64,
+        sealed_ms = sealed.as_millis() as u64,
+        hash = %block.hash,
+        "sealed"
+    );
+}
+
+/// Unix time in milliseconds.
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
