@@ -1,6 +1,6 @@
 //! Merkle trees against the recursive definitions of RFC 6962, section 2.1, and against altered proofs.
 
-use alloy_primitives::B256;
+use alloy_primitives::{B256, b256};
 use ocelli_core::{
     hash::keccak256,
     limits::LOG_LEAVES,
@@ -56,7 +56,7 @@ mod rfc6962 {
 }
 
 fn leaves(n: usize) -> Vec<B256> {
-    (0..n).map(|i| merkle::leaf_hash(&i.to_be_bytes())).collect()
+    (0..n).map(|i| merkle::leaf_hash(&(i as u64).to_be_bytes())).collect()
 }
 
 /// Every way to lengthen, shorten, reorder or alter a list of hashes by one step.
@@ -86,6 +86,8 @@ fn leaves_and_nodes_are_told_apart_by_their_first_byte() {
     assert_eq!(merkle::root(&[left]), left);
     assert_eq!(merkle::root(&[]), keccak256(b""));
     assert_eq!(EMPTY_ROOT, keccak256(b""));
+    let seven = b256!("7a1bbfa6c451d8c6eeb4832cb0c9bf40cc6c1e14b8b264bb37cfbb1771bad2b3");
+    assert_eq!(merkle::root(&leaves(7)), seven);
 }
 
 #[test]

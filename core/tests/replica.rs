@@ -264,6 +264,7 @@ fn a_full_replica_still_applies_what_need_not_wait() {
     let [second, third] = [row(&[diff(1, 1, 2)]), row(&[diff(1, 2, 3)])];
     assert_eq!(replica.apply(&third), Applied::Waiting(vec![slot(1)]));
     assert_eq!(replica.apply(&second), Applied::Full);
+    assert_eq!(replica.apply(&third), Applied::Waiting(vec![slot(1)]));
     assert_eq!(replica.apply(&row(&[diff(1, 0, 1)])), released(&[]));
     assert_eq!(replica.apply(&second), released(&[&third]));
     let few_writes = ReplicaLimits { waiting_writes: 1, ..ReplicaLimits::default() };

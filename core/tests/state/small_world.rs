@@ -203,4 +203,8 @@ fn each_rule_has_its_refusal() {
         let filled = proof(&[0b1111_0101, 1 << bit], &[], &[]);
         assert_eq!(refused(&filled, &[claim(&a), claim(&b)]), Some(ProofError::LeftOver));
     }
+    // A leaf that was never written is none, even under a root that has it.
+    let never = Leaf { version: 0, ..b };
+    let found_never = proof(&[0b1000_0000], &[], &[other(&never)]);
+    assert_eq!(found_never.open(&root, never.hash(), &[absent]).err(), Some(ProofError::OtherLeaf));
 }

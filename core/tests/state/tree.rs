@@ -4,12 +4,14 @@ use super::{
     model,
     paths::{leaf, leaves, of, route, sorted, word},
 };
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256, U256, b256};
 use ocelli_core::{
+    hash::keccak256,
     key::Key,
     prefix::Prefix,
     tree::{Leaf, NodeHash, Tree, combine},
-    value::Value,
+    value::{Account, Value},
+    wire,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -58,6 +60,39 @@ fn the_last_write_to_a_path_counts_when_writes_are_out_of_order() {
     tree.update(vec![beside, first, second]);
     assert_eq!(tree.root(), of(&[second, beside]).root());
     assert_eq!(tree.len(), 2);
+}
+
+#[test]
+fn a_clone_is_read_by_another_thread_while_the_tree_is_updated() {
+    let leaves: Vec<Leaf> = (0..100).map(|n| leaf(keccak256([n]), 1, word(1))).collect();
+    let mut tree = of(&leaves);
+    let (clone, root) = (tree.clone(), tree.root());
+    let reader = std::thread::spawn(move || model::subtree(&clone.iter().copied().collect::<Vec<_>>(), 0));
+    tree.update(sorted(&leaves.iter().map(|leaf| Leaf { version: 2, ..*leaf }).collect::<Vec<_>>()));
+    assert_eq!(reader.join().unwrap(), root.0);
+    assert_ne!(tree.root(), root);
+}
+
+#[test]
+fn the_hashes_of_a_state_and_the_bytes_of_a_proof_are_pinned() {
+    let account = |n: u8| {
+        let account = Account { nonce: 1, balance: U256::from(n), code_hash: keccak256([n]) };
+        Leaf::new(Key::Account(Address::with_last_byte(n)), 1, Value::Account(account))
+    };
+    let slot = |n: u8| Leaf::new(Key::Slot(Address::with_last_byte(n), U256::from(n)), u64::from(n), word(7));
+    let leaves: Vec<Leaf> = (1..=50).flat_map(|n| [account(n), slot(n)]).collect();
+    let tree = of(&leaves);
+    let mut paths: Vec<B256> = leaves[..20].iter().map(|leaf| leaf.path).collect();
+    paths.extend((60..70).map(|n| slot(n).path));
+    paths.sort();
+    let proof = wire::encode(&tree.prove(&Prefix::root(), &paths));
+    assert_eq!(account(1).hash().0, b256!("9a847d4beb2ba761754f99ac12e0b8038f0b856c34d87840f9385bdf4da62405"));
+    assert_eq!(slot(1).hash().0, b256!("9e8e8507eb701edc0fefce315bb23cb6d9d4cffa77145cb90710703a442cbf4d"));
+    assert_eq!(tree.root().0, b256!("4122be759f0c0d3fce6293cbfc45ddc84473fa2979c8cf15e951d850a07070ed"));
+    assert_eq!(
+        (proof.len(), keccak256(&proof)),
+        (1330, b256!("a123be927873159fff7db1228083c7cff0ab3f053d549a37de99c391e3b4bae4"))
+    );
 }
 
 #[test]
