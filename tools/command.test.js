@@ -17,13 +17,26 @@ async function runScript(script, options = {}) {
   return { pids, ended };
 }
 
-/** A process that was killed may not have been waited for yet. @param {number} pid */
-async function isGone(pid) {
-  if (!existsSync("/proc/self/stat")) return (await output("ps", ["-p", String(pid)])) === undefined;
+/**
+ * Waits for a process to end, which a kill does not.
+ * @param {number} pid
+ */
+async function ends(pid) {
+  const deadline = Date.now() + 5_000;
+  while (await isRunning(pid)) {
+    if (Date.now() > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return true;
+}
+
+/** A zombie, which only its parent can remove, does not run. @param {number} pid */
+async function isRunning(pid) {
+  if (!existsSync("/proc/self/stat")) return (await output("ps", ["-p", String(pid)])) !== undefined;
   try {
-    return / Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+    return !/ Z /.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
   } catch {
-    return true;
+    return false;
   }
 }
 
@@ -54,13 +67,13 @@ test("a program that is aborted ends, and so does all that it started", async ()
   const { ok } = await run("sh", ["-c", "sleep 1000 & echo $!; wait"], { quiet: true, onLine, signal: stop.signal });
   assert.equal(ok, false);
   assert.equal(pids.length, 1);
-  assert.ok(await isGone(pids[0]));
+  assert.ok(await ends(pids[0]));
 });
 
 test("what a program leaves running in its group ends with it", async () => {
   const { pids, ended } = await runScript("sleep 1000 >/dev/null 2>&1 & echo $!");
   assert.equal(ended.ok, true);
-  assert.ok(await isGone(pids[0]));
+  assert.ok(await ends(pids[0]));
 });
 
 test(
@@ -73,10 +86,10 @@ test(
       child.unref();
       console.log(child.pid);`;
     const { pids } = await runScript(`exec "${process.execPath}" -e '${escape}'`);
-    assert.equal(await isGone(pids[0]), false);
+    assert.ok(await isRunning(pids[0]));
     const commands = await sweep(name);
     delete process.env[name];
     assert.deepEqual(commands, ["sleep 1000"]);
-    assert.ok(await isGone(pids[0]));
+    assert.ok(await ends(pids[0]));
   },
 );
