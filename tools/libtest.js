@@ -5,7 +5,7 @@ import { fail, nothing } from "./tally.js";
 
 const BINARY = /^\s+Running (?:.* )?\(?(\S+?)\)?$/;
 const DOCTESTS = /^\s+Doc-tests (\S+)$/;
-const TEST = /^test (.+?)(?: - should panic)? \.\.\. (ok|FAILED|ignored)(?:, (.*))?$/;
+const TEST = /^test (.+?)(?: - should panic)? \.\.\. (ok|FAIL(?:ED)?|ignored)(?:, (.*))?$/;
 const RESULT =
   /^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (?:\d+ measured; )?(\d+) filtered out/;
 const NO_TESTS = /^no tests to run!$/;
@@ -36,7 +36,7 @@ export function libtestCounter() {
       }
       if (NO_TESTS.test(text)) running = undefined;
       const [, name, verdict, reason] = text.match(TEST) ?? [];
-      if (verdict === "FAILED") counts.failures.push(name);
+      if (verdict?.startsWith("FAIL")) counts.failures.push(name);
       if (verdict === "ignored") {
         ignoredByName++;
         counts.skipped.push({ count: 1, reason: `${name}: ${reason ?? "marked #[ignore] without a reason"}` });

@@ -100,6 +100,25 @@ test("a browser run without tests is no crash, and counts nothing", () => {
   assert.deepEqual(counts, { passed: 0, failed: 0, skipped: [], failures: [] });
 });
 
+test("wasm-bindgen's runner is understood too", () => {
+  const counts = count(
+    `     Running unittests src/lib.rs (target/wasm32-unknown-unknown/debug/deps/x.wasm)
+running 3 tests
+test tests::later ... ignored, takes an hour
+test tests::bad ... FAIL
+test tests::good ... ok
+test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 filtered out; finished in 0.02s
+error: test failed, to rerun pass \`-p x --lib\``,
+    FAILED,
+  );
+  assert.deepEqual(counts, {
+    passed: 1,
+    failed: 1,
+    skipped: [{ count: 1, reason: "tests::later: takes an hour" }],
+    failures: ["tests::bad"],
+  });
+});
+
 test("a line of a test's own output does not count", () => {
   const counts = count(
     `     Running unittests src/lib.rs (target/debug/deps/core-1)

@@ -19,7 +19,8 @@ import { fail, nothing } from "./tally.js";
 
 /**
  * @param {string[]} files absolute paths, JavaScript or TypeScript
- * @param {import("./command.js").RunOptions & { concurrency?: number, timeoutMs: number }} options a limit for each test
+ * @param {import("./command.js").RunOptions & { concurrency?: number, timeoutMs: number }} options the limit
+ *   holds for each test and for each file
  * @returns {Promise<import("./tally.js").Counts>}
  */
 export async function nodeTest(files, { concurrency = 1, timeoutMs, ...options }) {
@@ -36,7 +37,8 @@ export async function nodeTest(files, { concurrency = 1, timeoutMs, ...options }
       ["spec", "stdout"],
       [join(root, "tools", "node_test_reporter.js"), report],
     ].flatMap(([reporter, to]) => [`--test-reporter=${reporter}`, `--test-reporter-destination=${to}`]);
-    const limits = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];
+    // A test may fail before it closes what it opened, which must not keep the file from ending.
+    const limits = ["--test-force-exit", `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];
     // A test of the runner runs it under Node's test runner, which would otherwise take this run for a part of itself.
     const env = { ...options.env, NODE_TEST_CONTEXT: undefined };
     const args = [...typescript, "--test", ...limits, ...reporters, ...files];

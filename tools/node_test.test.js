@@ -87,6 +87,11 @@ test("a test that hangs is a failure", async () => {
   }
 });
 
+test("a test that leaves something open does not keep the run from ending", async () => {
+  const counts = await runFiles({ "a.test.mjs": `test("one", () => { setInterval(() => {}, 1000); });` });
+  assert.deepEqual(counts, { passed: 1, failed: 0, skipped: [], failures: [] });
+});
+
 test("no files are a failure", async () => {
   assert.equal((await runFiles({})).failed, 1);
 });

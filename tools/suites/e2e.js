@@ -27,6 +27,6 @@ export const e2e = {
     await buildOcelli("dev", bench.options);
     const env = { CHROMIUM: browser, OCELLI_BIN: ocelliBinary("dev"), OCELLI_WEB_DEMO: webDemoDist };
     const files = filesEnding(join(root, "tests", "e2e"), ".test.ts");
-    await bench.nodeTest("tests/e2e", files, { timeoutMs: 180_000, env });
+    await bench.nodeTest("tests/e2e", files, { timeoutMs: 600_000, env });
   },
 };

@@ -1,6 +1,9 @@
-// The bindings in a real browser, through wasm-bindgen-test. `wasm/webdriver.json` says how the browser is started.
+// The bindings in a real browser, through wasm-bindgen-test.
 
-import { ensureChromium } from "../chromium.js";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { chromiumArguments, ensureChromium } from "../chromium.js";
+import { targetDir } from "../paths.js";
 import { ensureRust, wasmTarget } from "../rust.js";
 import { ensureWasmBindgen } from "../wasm.js";
 
@@ -16,9 +19,10 @@ export const wasm = {
   async run(bench) {
     await ensureRust(bench.options);
     await ensureWasmBindgen(bench.options);
-    const { driver } = await ensureChromium(bench.options);
+    const chromium = await ensureChromium(bench.options);
     const env = {
-      CHROMEDRIVER: driver,
+      CHROMEDRIVER: chromium.driver,
+      WASM_BINDGEN_TEST_WEBDRIVER_JSON: writeCapabilities(chromium),
       WASM_BINDGEN_USE_BROWSER: "1",
       WASM_BINDGEN_TEST_TIMEOUT: BROWSER_SECONDS,
       // They would replace the flags in .cargo/config.toml.
@@ -29,3 +33,15 @@ export const wasm = {
     await bench.cargoTest("ocelli-wasm in Chromium", args, { env });
   },
 };
+
+/**
+ * Tells chromedriver which browser to start and how; it adds an empty profile itself.
+ * @param {import("../chromium.js").Chromium} chromium
+ * @returns {string} the file for wasm-bindgen's runner
+ */
+function writeCapabilities({ browser }) {
+  const file = join(targetDir, "webdriver.json");
+  mkdirSync(targetDir, { recursive: true });
+  writeFileSync(file, JSON.stringify({ "goog:chromeOptions": { binary: browser, args: chromiumArguments } }));
+  return file;
+}
