@@ -9,16 +9,14 @@ import { buildPackage } from "./demo.js";
 import { ensureDependencies } from "./dependencies.js";
 import { ocelliBinary, root } from "./paths.js";
 import { ensureRust } from "./rust.js";
+import { script } from "./script.js";
 import { buildWasm } from "./wasm.js";
 
 const [where, ...args] = process.argv.slice(2);
-try {
+await script(async () => {
   await ensureRust();
   await (where === "browser" ? benchBrowser() : benchNative());
-} catch (error) {
-  console.error(`\n${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-}
+});
 
 async function benchNative() {
   await buildOcelli("release");
@@ -30,6 +28,6 @@ async function benchBrowser() {
   const { browser } = await ensureChromium();
   await buildWasm();
   await buildPackage();
-  const script = join(root, "tests", "e2e", "bench.ts");
-  await must(process.execPath, ["--import", "tsx", script, ...args], { env: { CHROMIUM: browser } });
+  const bench = join(root, "tests", "e2e", "bench.ts");
+  await must(process.execPath, ["--import", "tsx", bench, ...args], { env: { CHROMIUM: browser } });
 }

@@ -5,11 +5,12 @@ import { must } from "./command.js";
 import { buildDemo, buildPackage } from "./demo.js";
 import { ensureDependencies } from "./dependencies.js";
 import { ensureRust } from "./rust.js";
+import { script } from "./script.js";
 import { buildWasm } from "./wasm.js";
 
 /** @typedef {import("./command.js").RunOptions} RunOptions */
 
-/** In this order: the binary holds the page, the page holds the package, the package holds the modules. */
+/** In this order: the binary serves the page, the page uses the package, the package loads the modules. */
 const steps = [
   { title: "Rust toolchain", run: ensureRust },
   { title: "JavaScript dependencies", run: ensureDependencies },
@@ -40,10 +41,6 @@ export async function build(count = steps.length) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  try {
-    await build(process.argv[2] === "wasm" ? 3 : undefined);
-  } catch (error) {
-    console.error(`\n${error instanceof Error ? error.message : error}`);
-    process.exitCode = 1;
-  }
+  const last = process.argv[2] === "wasm" ? buildWasm : steps.at(-1)?.run;
+  await script(() => build(steps.findIndex(({ run }) => run === last) + 1));
 }

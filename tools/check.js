@@ -5,10 +5,11 @@ import { must } from "./command.js";
 import { ensureDependencies } from "./dependencies.js";
 import { root } from "./paths.js";
 import { ensureRust } from "./rust.js";
+import { script } from "./script.js";
 
 const TSC = join(root, "node_modules", "typescript", "bin", "tsc");
 
-try {
+await script(async () => {
   await ensureRust();
   await ensureDependencies();
   await must("cargo", ["fmt", "--all", "--check"]);
@@ -16,7 +17,4 @@ try {
   for (const folder of ["tools", "wasm", "web-demo", "tests/e2e"]) {
     await must(process.execPath, [TSC, "--noEmit", "--project", folder]);
   }
-} catch (error) {
-  console.error(`\n${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-}
+});

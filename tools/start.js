@@ -4,30 +4,37 @@
 import { spawn } from "node:child_process";
 import { build } from "./build.js";
 import { ocelliBinary, root, webDemoDist } from "./paths.js";
+import { script } from "./script.js";
 
-try {
+/** @type {import("node:child_process").ChildProcess | undefined} */
+let chain;
+
+await script(async () => {
   await build();
-  runDevelopmentChain(process.argv.slice(2));
-} catch (error) {
-  console.error(`\n${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-}
+  await runDevelopmentChain(process.argv.slice(2));
+}, stop);
 
 /**
- * It keeps the terminal, so that Ctrl-C reaches it and it can close its log in order.
+ * Ends when the chain does, with its exit code. The chain shares the terminal.
  * @param {string[]} args
+ * @returns {Promise<void>}
  */
 function runDevelopmentChain(args) {
-  const env = { ...process.env, OCELLI_WEB_DEMO: webDemoDist };
-  const chain = spawn(ocelliBinary("release"), ["dev", ...args], { cwd: root, env, stdio: "inherit" });
-  for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-    process.on(signal, () => chain.kill(signal));
-  }
-  chain.on("error", (error) => {
-    console.error(error.message);
-    process.exitCode = 1;
+  const env = { OCELLI_WEB_DEMO: webDemoDist, ...process.env };
+  const child = spawn(ocelliBinary("release"), ["dev", ...args], { cwd: root, env, stdio: "inherit" });
+  chain = child;
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
+      resolve();
+    });
   });
-  chain.on("exit", (code, signal) => {
-    process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
-  });
+}
+
+/** @param {NodeJS.Signals} signal */
+function stop(signal) {
+  if (chain === undefined) process.exit(130);
+  // Ctrl-C has reached it already, and a second one would cut its shutdown short.
+  if (signal !== "SIGINT" || !process.stdin.isTTY) chain.kill(signal);
 }

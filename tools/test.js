@@ -2,6 +2,7 @@
 // `N passed, N failed, N skipped`. Exits with 1 if anything failed.
 
 import { killAll } from "./command.js";
+import { onInterrupt } from "./interrupt.js";
 import { runSuite } from "./suite_run.js";
 import { suites } from "./suites.js";
 import { add, fail, line, nothing } from "./tally.js";
@@ -31,9 +32,7 @@ async function runAll(names) {
     return;
   }
   const interrupt = new AbortController();
-  for (const signal of /** @type {NodeJS.Signals[]} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
-    process.once(signal, () => interrupt.abort());
-  }
+  onInterrupt(() => interrupt.abort());
   const deadline = Date.now() + LIMIT_MINUTES * 60_000;
   for (const suite of suites.filter(({ name }) => names.length === 0 || names.includes(name))) {
     if (interrupt.signal.aborted) break;
