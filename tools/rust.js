@@ -12,7 +12,7 @@ import { installedTools, root } from "./paths.js";
 export const wasmTarget = "wasm32-unknown-unknown";
 
 /**
- * Makes sure that cargo, the targets and a linker are there.
+ * Makes sure that cargo, all that rust-toolchain.toml names and a linker are there.
  * @param {RunOptions} [options]
  */
 export async function ensureRust(options) {
@@ -20,22 +20,18 @@ export async function ensureRust(options) {
   if ((await output("rustup", ["--version"], options)) === undefined) {
     throw new Error("Rust is missing: install rustup from https://rustup.rs and run this again");
   }
-  // Where rustup does not install a missing toolchain by itself, it says how in its error message.
-  await must("rustc", ["--version"], { ...options, onLine: () => {}, quiet: true }).catch(() =>
-    must("rustup", ["toolchain", "install"], options),
-  );
-  await ensureTargets(namedTargets(), options);
+  await ensureToolchain(namedToolchain(), options);
   await ensureLinker(options);
 }
 
 /**
+ * Makes sure that the core can be compiled for targets beyond those that rust-toolchain.toml names.
  * @param {string[]} targets
  * @param {RunOptions} [options]
  */
 export async function ensureTargets(targets, options) {
-  const there = new Set((await output("rustup", ["target", "list", "--installed"], options))?.split("\n"));
-  const missing = targets.filter((target) => !there.has(target));
-  if (missing.length > 0) await must("rustup", ["target", "add", ...missing], options);
+  const { channel } = namedToolchain();
+  await ensureToolchain({ channel, components: [], targets }, options);
 }
 
 /** The target that cargo builds for when it is told nothing. @returns {Promise<string | undefined>} */
@@ -77,9 +73,34 @@ function addCargoToPath() {
   if (existsSync(bin) && !path.includes(bin)) process.env.PATH = [...path, bin].join(delimiter);
 }
 
-function namedTargets() {
-  const toolchain = readFileSync(join(root, "rust-toolchain.toml"), "utf8");
-  return [...(toolchain.match(/^targets = \[(.*)\]$/m)?.[1] ?? "").matchAll(/"([^"]+)"/g)].map(([, target]) => target);
+/**
+ * @typedef {object} Toolchain
+ * @property {string} channel
+ * @property {string[]} components
+ * @property {string[]} targets
+ */
+
+/** @returns {Toolchain} what rust-toolchain.toml names */
+function namedToolchain() {
+  const file = readFileSync(join(root, "rust-toolchain.toml"), "utf8");
+  const words = (/** @type {string} */ key) =>
+    Array.from(file.match(new RegExp(`^${key} = (.*)$`, "m"))?.[1].matchAll(/"([^"]+)"/g) ?? [], ([, word]) => word);
+  const [channel] = words("channel");
+  return { channel, components: words("components"), targets: words("targets") };
+}
+
+/**
+ * rustup would install what is missing when cargo is first called, or not, depending on its version and settings.
+ * @param {Toolchain} toolchain
+ * @param {RunOptions} [options]
+ */
+async function ensureToolchain({ channel, components, targets }, options) {
+  const listed = await output("rustup", ["component", "list", "--installed", "--toolchain", channel], options);
+  const there = listed?.split("\n") ?? [];
+  const needed = ["rustc", ...components, ...targets.map((target) => `rust-std-${target}`)];
+  if (needed.every((name) => there.some((entry) => entry === name || entry.startsWith(`${name}-`)))) return;
+  const parts = [...components.flatMap((name) => ["--component", name]), ...targets.flatMap((t) => ["--target", t])];
+  await must("rustup", ["toolchain", "install", channel, "--profile", "minimal", "--no-self-update", ...parts], options);
 }
 
 /** @param {RunOptions} [options] */
