@@ -1,0 +1,73 @@
+//! The command line of `ocelli`.
+
+pub mod dev;
+pub mod export;
+pub mod inspect;
+pub mod sequencer;
+pub mod verify;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// An EVM chain that browser tabs verify: one computer orders and executes, any number of small verifiers check.
+#[derive(Debug, Parser)]
+#[command(name = "ocelli", version, about, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to log: error, warn, info, debug, trace, or a filter such as `info,ocelli_sequencer::pool=debug`.
+    #[arg(long, global = true, env = "OCELLI_LOG", default_value = "info", help_heading = "Logging")]
+    log: String,
+    /// How to log: for people, or one JSON object a line.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a development chain: funded accounts, JSON-RPC, the verifier API and the demo page on one address.
+    Dev(dev::Args),
+    /// Run a sequencer as a configuration file says.
+    Sequencer(sequencer::Args),
+    /// Verify a chain: fetch every block, check it, and attest if given a key. Exits with 3 when it finds a fault.
+    Verify(verify::Args),
+    /// Write a chain's blocks to a file.
+    Export(export::ExportArgs),
+    /// Read a chain's blocks from a file, checking every task of every block.
+    Import(export::ImportArgs),
+    /// Show a block's rows, columns, lanes and sizes as a table.
+    Inspect(inspect::Args),
+}
+
+/// Runs the program with the arguments of the process.
+///
+/// # Errors
+/// Whatever stopped the command, with what to do about it.
+pub fn run() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    start_logging(&cli)?;
+    match cli.command {
+        Command::Dev(args) => dev::run(args),
+        Command::Sequencer(args) => sequencer::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Export(args) => export::export(args),
+        Command::Import(args) => export::import(args),
+        Command::Inspect(args) => inspect::run(args),
+    }
+}
+
+fn start_logging(cli: &Cli) -> anyhow::Result<()> {
+    use tracing_subscriber::{EnvFilter, fmt};
+    let filter = EnvFilter::try_new(&cli.log)?;
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match cli.log_format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

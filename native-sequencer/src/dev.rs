@@ -1,0 +1,105 @@
+//! Development chains: the accounts of the well-known test mnemonic, and everything else that such a chain needs.
+//!
+//! All keys here are public knowledge. They are derived, not random, so that a page or a script can derive them too.
+
+use crate::genesis_file::{AccountEntry, BaseFee, GenesisFile, Verifier};
+use alloy_primitives::{Address, B256, U256};
+use alloy_signer_local::{MnemonicBuilder, LocalSignerError, coins_bip39::English};
+use ocelli_core::signature::SecretKey;
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// The mnemonic that every Ethereum development node uses.
+pub const MNEMONIC: &str = "test test test test test test test test test test test junk";
+/// The chain id of development chains.
+pub const CHAIN_ID: u64 = 31_337;
+/// Funded accounts.
+pub const ACCOUNTS: u32 = 10;
+/// Ether in each of them.
+pub const ETHER: u64 = 10_000;
+
+/// What keys of the mnemonic are for: the account in the derivation path m/44'/60'/account'/0/index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Funded accounts.
+    Account,
+    /// Registered verifiers.
+    Verifier,
+    /// The sequencer (index 0), the tip account (1) and the verifiers' pool (2).
+    Sequencer,
+}
+
+/// The key for `purpose` with this index.
+///
+/// # Errors
+/// [`LocalSignerError`]; cannot happen with the mnemonic above.
+pub fn key(purpose: Purpose, index: u32) -> Result<SecretKey, LocalSignerError> {
+    SecretKey::from_bytes(&secret(purpose, index)?.0).map_err(|_| LocalSignerError::other("not a key"))
+}
+
+fn secret(purpose: Purpose, index: u32) -> Result<B256, LocalSignerError> {
+    let account = match purpose {
+        Purpose::Account => 0,
+        Purpose::Verifier => 1,
+        Purpose::Sequencer => 2,
+    };
+    let signer = MnemonicBuilder::<English>::default()
+        .phrase(MNEMONIC)
+        .derivation_path(format!("m/44'/60'/{account}'/0/{index}"))?
+        .build()?;
+    Ok(signer.to_bytes())
+}
+
+/// The genesis of a development chain that begins now and has this many verifiers of equal weight.
+///
+/// # Errors
+/// [`LocalSignerError`]; cannot happen with the mnemonic above.
+pub fn genesis(verifiers: u32) -> Result<GenesisFile, LocalSignerError> {
+    let address = |purpose, index| key(purpose, index).map(|key| key.address());
+    let mut accounts = BTreeMap::new();
+    for index in 0..ACCOUNTS {
+        let balance = U256::from(ETHER) * U256::from(10).pow(U256::from(18));
+        accounts.insert(address(Purpose::Account, index)?, AccountEntry { balance, ..AccountEntry::default() });
+    }
+    let owners: Vec<Address> =
+        (0..verifiers).map(|index| address(Purpose::Verifier, index)).collect::<Result<_, _>>()?;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(GenesisFile {
+        chain_id: CHAIN_ID,
+        time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        gas_limit: 500_000_000,
+        base_fee: BaseFee { initial: 1_000_000_000, minimum: 1_000_000, target_gas_per_second: 2_500_000_000 },
+        sequencer: address(Purpose::Sequencer, 0)?,
+        tips: address(Purpose::Sequencer, 1)?,
+        pool: address(Purpose::Sequencer, 2)?,
+        epoch_blocks: 6_000,
+        redundancy: 1,
+        verifiers: owners.into_iter().map(|owner| Verifier { owner, weight: 1 }).collect(),
+        accounts,
+    })
+}
+
+/// What a development node prints when it starts: accounts and keys, as other development nodes print them.
+///
+/// # Errors
+/// [`LocalSignerError`]; cannot happen with the mnemonic above.
+pub fn banner() -> Result<String, LocalSignerError> {
+    let mut text = String::from("\nAvailable Accounts\n==================\n\n");
+    let mut keys = String::from("\nPrivate Keys\n==================\n\n");
+    for index in 0..ACCOUNTS {
+        let secret = secret(Purpose::Account, index)?;
+        let address = key(Purpose::Account, index)?.address();
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "({index}) {address} ({ETHER}.000000000000000000 ETH)");
+        let _ = writeln!(keys, "({index}) {secret}");
+    }
+    let _ = write!(
+        keys,
+        "\nWallet\n==================\nMnemonic:          {MNEMONIC}\nDerivation path:   m/44'/60'/0'/0/\n\n\
+         These keys are public. Never send real funds to them.\n"
+    );
+    Ok(text + &keys)
+}
