@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { build } from "./build.js";
-import { ocelliBinary, root, webDemoDist } from "./paths.js";
+import { ocelliBinary, root } from "./paths.js";
 import { script } from "./script.js";
 
 /** @type {import("node:child_process").ChildProcess | undefined} */
@@ -20,8 +20,7 @@ await script(async () => {
  * @returns {Promise<void>}
  */
 function runDevelopmentChain(args) {
-  const env = { OCELLI_WEB_DEMO: webDemoDist, ...process.env };
-  const child = spawn(ocelliBinary("release"), ["dev", ...args], { cwd: root, env, stdio: "inherit" });
+  const child = spawn(ocelliBinary("release"), ["dev", ...args], { cwd: root, stdio: "inherit" });
   chain = child;
   return new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -11,7 +11,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { ocelliBinary, root, webDemoDist } from "../../tools/paths.js";
+import { ocelliBinary, root } from "../../tools/paths.js";
 
 const READY_MS = 60_000;
 const POLL_MS = 25;
@@ -52,7 +52,7 @@ export async function startOcelli({ args = [], env = {}, dataDir }: StartOptions
   const address = `127.0.0.1:${port}`;
   const chain = spawn(ocelliBinary("dev"), ["dev", "--listen", address, "--data-dir", folder, ...args], {
     cwd: root,
-    env: { OCELLI_WEB_DEMO: webDemoDist, ...process.env, ...env },
+    env: { ...process.env, ...env },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -6,7 +6,7 @@ import { ensureChromium } from "../chromium.js";
 import { buildDemo, buildPackage } from "../demo.js";
 import { ensureDependencies } from "../dependencies.js";
 import { filesEnding } from "../node_test.js";
-import { ocelliBinary, root, webDemoDist } from "../paths.js";
+import { ocelliBinary, root } from "../paths.js";
 import { ensureRust } from "../rust.js";
 import { buildWasm } from "../wasm.js";
 
@@ -25,7 +25,7 @@ export const e2e = {
     await buildDemo(bench.options);
     // With its assertions, and mostly compiled by the suite `rust` already.
     await buildOcelli("dev", bench.options);
-    const env = { CHROMIUM: browser, OCELLI_BIN: ocelliBinary("dev"), OCELLI_WEB_DEMO: webDemoDist };
+    const env = { CHROMIUM: browser, OCELLI_BIN: ocelliBinary("dev") };
     const files = filesEnding(join(root, "tests", "e2e"), ".test.ts");
     await bench.nodeTest("tests/e2e", files, { timeoutMs: 600_000, env });
   },
