@@ -14,14 +14,16 @@ use crate::{
     key::Key,
     value::{Account, Value},
 };
+use alloc::vec::Vec;
 use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE};
 use alloy_primitives::{Address, Bytes, U256};
 use revm::{
     Journal,
     context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, TxEnv},
     context_interface::{
+        JournalTr,
         block::BlobExcessGasAndPrice,
-        result::{EVMError, HaltReason},
+        result::{EVMError, ExecutionResult, HaltReason},
     },
     handler::{EthFrame, FrameResult, Handler, instructions::EthInstructions},
     interpreter::interpreter::EthInterpreter,
@@ -39,7 +41,7 @@ pub type RowEvm<S> = Evm<
 >;
 
 /// An EVM for the block that `env` tells of.
-pub(super) fn evm<S: Source>(env: &Env<'_>, state: RowState<S>) -> RowEvm<S> {
+pub fn evm<S: Source>(env: &Env<'_>, state: RowState<S>) -> RowEvm<S> {
     let spec = env.params.fork.spec();
     let mut ctx: RowContext<S> = Context::new(state, spec);
     ctx.cfg.chain_id = env.params.chain_id;
@@ -80,6 +82,21 @@ impl<S: Source> Handler for RowHandler<S> {
     fn reward_beneficiary(&self, _: &mut Self::Evm, _: &mut FrameResult) -> Result<(), Self::Error> {
         Ok(())
     }
+}
+
+/// What a transaction or call would do, without doing it: its result, and the keys that it asks for, in the order asked for.
+///
+/// The state stays as it was. `evm` can have been set up to check less than a block does, and can be used again.
+pub fn dry_run<S: Source>(
+    evm: &mut RowEvm<S>,
+    call: TxEnv,
+) -> (Result<ExecutionResult, EVMError<super::StateError>>, Vec<Key>) {
+    evm.ctx.journaled_state.db_mut().begin_transaction();
+    evm.ctx.tx = call;
+    let result = RowHandler::default().run(evm);
+    evm.ctx.journaled_state.finalize();
+    evm.precompiles.reset();
+    (result, evm.ctx.journaled_state.db_mut().asked().to_vec())
 }
 
 /// Where the hash of block `number` stands.

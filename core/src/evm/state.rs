@@ -165,6 +165,11 @@ impl<S: Source> RowState<S> {
         self.new_codes.clear();
     }
 
+    /// The keys that the running transaction has asked for, each once, in order.
+    pub(super) fn asked(&self) -> &[Key] {
+        &self.asked
+    }
+
     /// Forgets what the running transaction asked for. Only for a transaction that has stored nothing.
     pub(super) fn discard_transaction(&mut self) {
         for key in self.new_keys.drain(..) {
