@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod access;
+pub mod attestation;
 pub mod block;
 pub mod column;
 pub mod evidence;
@@ -25,6 +26,7 @@ pub mod merkle;
 pub mod message;
 pub mod params;
 pub mod prefix;
+pub mod promise;
 pub mod receipt;
 pub mod refusal;
 pub mod replica;
@@ -32,6 +34,7 @@ pub mod row;
 pub mod signature;
 pub mod transaction;
 pub mod tree;
+pub mod typed_data;
 pub mod value;
 pub mod verifiers;
 pub mod wire;

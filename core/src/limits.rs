@@ -49,10 +49,27 @@ pub const LOG_LEAVES: u64 = 1 << 63;
 pub const CODE_BYTES: usize = 0x6000;
 /// Most registered verifiers.
 pub const VERIFIERS: usize = 1 << 16;
+/// Most tasks in one block.
+pub const BLOCK_TASKS: usize = BLOCK_ROWS + BLOCK_COLUMNS;
 /// Most blocks that one attestation lists tasks of.
 pub const ATTESTATION_BLOCKS: usize = 256;
+/// Most bytes of an attestation's list of tasks, as it is signed: every task of sixteen of the largest blocks, or of
+/// ninety seconds of blocks of a hundred tasks.
+pub const ATTESTATION_TASKS_BYTES: usize = 64 << 10;
+/// Most bytes of an encoded attestation: its tasks, whose numbers may take up to four bytes more a block, and the rest.
+pub const ATTESTATION_BYTES: usize = ATTESTATION_TASKS_BYTES + 4 * ATTESTATION_BLOCKS + 512;
+/// Most bytes of an encoded promise: three numbers, a hash, an address and a signature.
+pub const PROMISE_BYTES: usize = 256;
 /// Most attestations in one certificate.
 pub const CERTIFICATE_ATTESTATIONS: usize = 1 << 12;
+/// Most bytes of an encoded certificate.
+pub const CERTIFICATE_BYTES: usize = 16 << 20;
+/// Most blocks above the last certified one that attestations are collected for: almost two hours of blocks.
+pub const COLLECTOR_BLOCKS: usize = 1 << 16;
+/// Most attestations that are kept of one verifier until the next certificate.
+pub const COLLECTOR_ATTESTATIONS: usize = 256;
+/// Most bytes of lists of tasks that are kept of one verifier until the next certificate.
+pub const COLLECTOR_TASKS_BYTES: usize = 1 << 20;
 /// Most bytes of encoded evidence: a manifest, a body and the code it asks for.
 pub const EVIDENCE_BYTES: usize = MANIFEST_BYTES + ROW_BODY_BYTES_ANY + ROW_CODE_BYTES + (1 << 20);
 /// Most rows that a replica lets wait for rows before them: those of a block.
