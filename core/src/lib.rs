@@ -11,6 +11,7 @@ extern crate alloc;
 pub mod access;
 pub mod attestation;
 pub mod block;
+pub mod certificate;
 pub mod column;
 pub mod evidence;
 pub mod evm;

@@ -46,7 +46,11 @@ impl core::error::Error for VerifierSetError {}
 /// The registered verifiers, strictly ascending by address. An empty set is a chain that nothing can attest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Registered>", into = "Vec<Registered>")]
-pub struct VerifierSet(Vec<Registered>);
+pub struct VerifierSet {
+    verifiers: Vec<Registered>,
+    /// The sum of all weights: below 2^80, since there are at most 2^16 verifiers.
+    total_weight: u128,
+}
 
 impl TryFrom<Vec<Registered>> for VerifierSet {
     type Error = VerifierSetError;
@@ -61,43 +65,46 @@ impl TryFrom<Vec<Registered>> for VerifierSet {
         if verifiers.iter().any(|verifier| verifier.weight == 0) {
             return Err(VerifierSetError::NoWeight);
         }
-        Ok(Self(verifiers))
+        let total_weight = verifiers.iter().map(|verifier| u128::from(verifier.weight)).sum();
+        Ok(Self { verifiers, total_weight })
     }
 }
 
 impl From<VerifierSet> for Vec<Registered> {
     fn from(set: VerifierSet) -> Self {
-        set.0
+        set.verifiers
     }
 }
 
 impl VerifierSet {
     /// The verifiers, ascending by address.
     pub fn iter(&self) -> impl Iterator<Item = &Registered> {
-        self.0.iter()
+        self.verifiers.iter()
     }
 
     /// The weight of `owner`; 0 if it is not registered.
     pub fn weight(&self, owner: &Address) -> u64 {
-        let at = self.0.binary_search_by_key(owner, |verifier| verifier.owner);
-        at.ok().and_then(|at| self.0.get(at)).map_or(0, |verifier| verifier.weight)
+        let at = self.verifiers.binary_search_by_key(owner, |verifier| verifier.owner);
+        at.ok().and_then(|at| self.verifiers.get(at)).map_or(0, |verifier| verifier.weight)
     }
 
-    /// The sum of all weights: below 2^80, since there are at most 2^16 verifiers.
-    pub fn total_weight(&self) -> u128 {
-        self.0.iter().map(|verifier| u128::from(verifier.weight)).sum()
+    /// The sum of all weights.
+    pub const fn total_weight(&self) -> u128 {
+        self.total_weight
     }
 
     /// Whether `weight` is more than two thirds of all registered weight.
-    pub fn is_quorum(&self, weight: u128) -> bool {
-        weight.saturating_mul(3) > self.total_weight().saturating_mul(2)
+    pub const fn is_quorum(&self, weight: u128) -> bool {
+        weight.saturating_mul(3) > self.total_weight.saturating_mul(2)
     }
 
     /// The hash that headers carry: owners and weights, behind the domain of verifier sets.
     pub fn hash(&self) -> B256 {
-        let preimage = Preimage::of(Domain::VerifierSet, &B256::ZERO).u32(self.0.len() as u32);
-        let preimage =
-            self.0.iter().fold(preimage, |preimage, verifier| preimage.address(&verifier.owner).u64(verifier.weight));
+        let preimage = Preimage::of(Domain::VerifierSet, &B256::ZERO).u32(self.verifiers.len() as u32);
+        let preimage = self
+            .verifiers
+            .iter()
+            .fold(preimage, |preimage, verifier| preimage.address(&verifier.owner).u64(verifier.weight));
         preimage.hash()
     }
 }
