@@ -60,7 +60,7 @@ impl From<&StoredLeaf> for Leaf {
 }
 
 /// Most bytes of one stored block: bodies are bounded by the core's limits, and a block's gas bounds their number.
-const STORED_BLOCK_BYTES: usize = 1 << 30;
+pub(crate) const STORED_BLOCK_BYTES: usize = 1 << 30;
 
 impl StoredBlock {
     /// The record of a block that was just made. `rows` are those that `assembled` was made of, `senders` those of their

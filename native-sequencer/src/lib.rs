@@ -8,6 +8,8 @@
 //! the native verifier, is checked by `ocelli-core`.
 
 pub mod block;
+pub mod chain;
 pub mod executor;
 pub mod limits;
 pub mod state;
+pub mod store;

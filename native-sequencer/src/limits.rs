@@ -10,3 +10,9 @@ pub const EVENT_QUEUE: usize = 1_024;
 pub const BLOCK_TRANSACTIONS: usize = 16_384;
 /// Time between blocks while there is work.
 pub const BLOCK_TIME_MS: u64 = 100;
+/// Memory for pages of the store, in bytes.
+pub const STORE_CACHE_BYTES: usize = 256 << 20;
+/// Leaves of the snapshot that are put into the tree at once when the store is opened.
+pub const STORE_LEAF_BATCH: usize = 1 << 16;
+/// Blocks that are decoded at once, on all cores, when the store is opened.
+pub const RECOVERY_BATCH: u64 = 32;

@@ -116,9 +116,8 @@ impl Producer {
         let (rows, senders) = executed.rows.into_iter().map(|sent| (sent.row, sent.senders)).unzip();
         let stored = StoredBlock::new(signed, head.ancestors.clone(), &assembled, rows, senders);
         let made = started.elapsed();
-        self.store.append(&stored)?;
-        let chain_id = env.params.chain_id;
-        let block = Arc::new(SealedBlock::open(stored, chain_id)?);
+        let block = Arc::new(SealedBlock::open(stored, env.params.chain_id)?);
+        self.store.append(&block)?;
         let head = Head { header: assembled.header, hash: block.hash, state: assembled.state, ancestors };
         self.chain.publish(block.clone(), head);
         self.pool.sealed(&block);

@@ -1,0 +1,105 @@
+//! The data folder: who may use it, and what in it may be deleted.
+//!
+//! The file `lock` says that the folder is ours and, while it is locked, which process uses it. The lock is the operating
+//! system's, so it ends with the process, however that ends.
+
+use super::error::StoreError;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::{Path, PathBuf},
+};
+
+/// The database of the store.
+pub(super) const CHAIN_FILE: &str = "chain.redb";
+/// The database of the store while it is being made.
+pub(super) const NEW_CHAIN_FILE: &str = "chain.redb.new";
+/// The journal of the pool.
+pub(crate) const POOL_FILE: &str = "pool.journal";
+/// The journal of the pool while it is being rewritten.
+pub(crate) const NEW_POOL_FILE: &str = "pool.journal.new";
+
+const LOCK_FILE: &str = "lock";
+/// The first line of the lock file.
+const MARK: &str = "ocelli data folder";
+
+/// A folder that no other process uses as long as this exists.
+#[derive(Debug)]
+pub(super) struct Folder {
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes the folder if need be, and takes it.
+    pub(super) fn take(dir: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(dir).map_err(io_error(dir))?;
+        let path = dir.join(LOCK_FILE);
+        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut lock = open.map_err(io_error(&path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::InUse { dir: dir.to_owned(), process: process_in(&mut lock) });
+            }
+            Err(TryLockError::Error(source)) => return Err(StoreError::Io { path, source }),
+        }
+        mark(&mut lock).map_err(io_error(&path))?;
+        Ok(Self { _lock: lock })
+    }
+
+    /// Deletes what this program made in `dir`, and nothing else.
+    pub(super) fn reset(dir: &Path) -> Result<(), StoreError> {
+        let is_empty = match fs::read_dir(dir) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(io_error(dir)(error)),
+        };
+        if is_empty {
+            return Ok(());
+        }
+        let marked = fs::read_to_string(dir.join(LOCK_FILE)).is_ok_and(|text| text.starts_with(MARK));
+        if !marked {
+            return Err(StoreError::Foreign { dir: dir.to_owned() });
+        }
+        // The mark stays, as long as the folder does: it is what says that the folder may be emptied.
+        let _taken = Self::take(dir)?;
+        for name in [CHAIN_FILE, NEW_CHAIN_FILE, POOL_FILE, NEW_POOL_FILE] {
+            let path = dir.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&path)(error)),
+                _ => {}
+            }
+        }
+        sync_folder(dir)
+    }
+}
+
+fn mark(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.rewind()?;
+    write!(lock, "{MARK}\nprocess {}\n", std::process::id())
+}
+
+/// The process that holds the lock, where a locked file can be read.
+fn process_in(lock: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(256).read_to_string(&mut text).ok()?;
+    text.lines().nth(1)?.strip_prefix("process ")?.parse().ok()
+}
+
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path: PathBuf = path.to_owned();
+    move |source| StoreError::Io { path, source }
+}
+
+/// Makes new names in `dir` durable.
+#[cfg(unix)]
+pub(super) fn sync_folder(dir: &Path) -> Result<(), StoreError> {
+    File::open(dir).and_then(|folder| folder.sync_all()).map_err(io_error(dir))
+}
+
+/// Makes new names in `dir` durable: not needed where folders cannot be opened as files.
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_: &Path) -> Result<(), StoreError> {
+    Ok(())
+}

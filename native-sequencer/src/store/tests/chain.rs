@@ -1,0 +1,104 @@
+//! Chains of real blocks to store: transfers, a contract that stores and logs, deployments.
+
+use crate::block::{SealedBlock, StoredBlock};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use ocelli_core::{
+    genesis::ChainConfig,
+    header::Header,
+    merkle::{self, Frontier},
+    transaction::Recovered,
+    tree::Tree,
+};
+use ocelli_tests::{
+    chain::TestChain,
+    wallet::{CHAIN_ID, Wallet},
+};
+use std::sync::OnceLock;
+
+/// Blocks of the chain that tests share: enough that the snapshot has moved.
+pub(super) const BLOCKS: usize = crate::limits::HISTORY_BLOCKS as usize + 40;
+
+/// A chain that was made, with everything that a store of it has to give back.
+pub(super) struct Made {
+    pub(super) config: ChainConfig,
+    pub(super) genesis: Tree,
+    pub(super) codes: Vec<(B256, Bytes)>,
+    /// Block 1 first.
+    pub(super) blocks: Vec<SealedBlock>,
+    /// The state after each block, genesis first.
+    pub(super) states: Vec<Tree>,
+}
+
+impl Made {
+    /// Header and log of ancestors after `count` blocks.
+    pub(super) fn head(&self, count: usize) -> (Header, Frontier) {
+        let Some(last) = count.checked_sub(1).map(|at| &self.blocks[at]) else {
+            return (self.config.genesis_header(), Frontier::default());
+        };
+        let mut ancestors = last.stored.parent_ancestors.clone();
+        ancestors.append(merkle::leaf_hash(last.header().parent.as_slice()));
+        (last.header().clone(), ancestors)
+    }
+}
+
+/// The chain that tests share.
+pub(super) fn blocks() -> &'static Made {
+    static MADE: OnceLock<Made> = OnceLock::new();
+    MADE.get_or_init(|| make(BLOCKS, 0))
+}
+
+/// Makes `count` blocks; `salt` decides what is in them. Salts below 50 have genesis states of their own.
+pub(super) fn make(count: usize, salt: u64) -> Made {
+    let genesis_salt = if salt < 50 { salt } else { 0 };
+    let mut wallets: Vec<Wallet> = (0..4).map(|at| Wallet::new(at + 100 * genesis_salt)).collect();
+    let mut chain = TestChain::new(&wallets);
+    let mut made = Made {
+        config: chain.config.clone(),
+        genesis: chain.state.tree.clone(),
+        codes: chain.state.codes.clone().into_iter().collect(),
+        blocks: Vec::new(),
+        states: vec![chain.state.tree.clone()],
+    };
+    let mut contract = Address::ZERO;
+    for height in 1..=count as u64 {
+        let rows = rows(&mut wallets, height, salt, &mut contract);
+        made.blocks.push(seal(&mut chain, &rows));
+        made.states.push(chain.state.tree.clone());
+    }
+    made
+}
+
+/// Adds the first word of calldata to slot 0 and to the slot that it names, and logs it.
+const RUNTIME: [u8; 21] = hex!("5f35 80 5f54 01 5f55 80 80 55 5f52 60aa 60205f a1 00 00");
+
+fn rows(wallets: &mut [Wallet], height: u64, salt: u64, contract: &mut Address) -> Vec<Vec<Recovered>> {
+    let to = Address::from_word(U256::from(height * 1_000 + salt).into());
+    let mut first = vec![wallets[0].transfer(to, height + salt)];
+    if height % 50 == 3 {
+        let mut runtime = RUNTIME.to_vec();
+        // Other code each time.
+        runtime[20] = height as u8;
+        let (deploy, address) = wallets[1].deploy(&runtime);
+        first.push(deploy);
+        *contract = address;
+    }
+    if height <= 3 || height.is_multiple_of(3) {
+        return vec![first];
+    }
+    let input = U256::from(height % 17 + 1).to_be_bytes_vec();
+    let call = wallets[2].send(TxKind::Call(*contract), U256::ZERO, input.into(), 200_000);
+    vec![first, vec![call, wallets[3].transfer_legacy(to, 5)]]
+}
+
+fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> SealedBlock {
+    let slices: Vec<&[Recovered]> = rows.iter().map(Vec::as_slice).collect();
+    let block = chain.block(&slices);
+    let mut senders: Vec<Vec<Address>> = rows.iter().map(|row| row.iter().map(Recovered::sender).collect()).collect();
+    senders.insert(0, Vec::new());
+    senders.push(Vec::new());
+    open(StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders))
+}
+
+pub(super) fn open(stored: StoredBlock) -> SealedBlock {
+    SealedBlock::open(stored, CHAIN_ID).expect("fits together")
+}
