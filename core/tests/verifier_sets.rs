@@ -55,7 +55,7 @@ fn nothing_is_a_quorum_of_nobody() {
 fn the_greatest_weights_do_not_overflow() {
     let owner = |at: u64| Address::left_padding_from(&at.to_be_bytes());
     let all = (0..limits::VERIFIERS as u64).map(|at| Registered { owner: owner(at), weight: u64::MAX });
-    let set = VerifierSet::try_from(all.collect()).unwrap();
+    let set = VerifierSet::try_from(all.collect::<Vec<_>>()).unwrap();
     assert_eq!(set.total_weight(), u128::from(u64::MAX) * limits::VERIFIERS as u128);
     assert!(set.is_quorum(set.total_weight()) && set.is_quorum(u128::MAX));
     assert!(!set.is_quorum(set.total_weight() / 3 * 2));
