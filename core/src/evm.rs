@@ -72,7 +72,7 @@ pub struct Executed {
     pub receipt: Receipt,
     /// What the call returned, or the revert's data, or the deployed code.
     pub output: Bytes,
-    /// Gas spent before refunds.
+    /// Gas before refunds; never less than the gas paid for.
     pub gas_spent: u64,
     /// Work: gas spent, with each precompile at its price in a tab.
     pub work: u64,
@@ -167,7 +167,10 @@ impl<S: Source> RowExecutor<S> {
         let changes = self.evm.ctx.journaled_state.finalize();
         let result = result.map_err(refusal)?;
 
-        let gas_spent = result.gas().total_gas_spent();
+        // Of a transaction that is mostly calldata the floor is paid (EIP-7623), which is more than it spends; a row's limit
+        // bounds both.
+        let gas_used = result.tx_gas_used();
+        let gas_spent = result.gas().total_gas_spent().max(gas_used);
         let work = gas_spent.saturating_add(self.evm.precompiles.extra_work());
         if self.gas_spent.saturating_add(gas_spent) > self.row_gas {
             return Err(Refused::RowGas);
@@ -184,7 +187,6 @@ impl<S: Source> RowExecutor<S> {
         }
         let used = self.state().commit_transaction(changed);
 
-        let gas_used = result.tx_gas_used();
         let price = transaction.effective_gas_price(self.base_fee);
         let tip = price.saturating_sub(u128::from(self.base_fee));
         let (output, receipt) = outcome(result, gas_used);
