@@ -1,7 +1,7 @@
 //! Where a chain begins: its parameters, its first state and its time, and the header that follows from them.
 
 use crate::{
-    evm::rules,
+    evm::{Code, rules},
     hash::{Domain, Preimage, keccak256},
     header::{Epoch, Header, L1, PROTOCOL_VERSION},
     key::Key,
@@ -90,6 +90,8 @@ pub struct GenesisAccount {
 pub enum GenesisError {
     /// An account has storage but neither nonce nor code: creating a contract there would find it (EIP-7610).
     StorageWithoutAccount(Address),
+    /// An account's code begins like a delegation (EIP-7702) and is none.
+    NotCode(Address),
 }
 
 impl core::fmt::Display for GenesisError {
@@ -97,6 +99,9 @@ impl core::fmt::Display for GenesisError {
         match self {
             Self::StorageWithoutAccount(address) => {
                 write!(f, "genesis account {address} has storage but neither a nonce nor code")
+            }
+            Self::NotCode(address) => {
+                write!(f, "the code of genesis account {address} begins with 0xef01 and is no delegation")
             }
         }
     }
@@ -118,6 +123,9 @@ pub fn genesis_state(accounts: &BTreeMap<Address, GenesisAccount>) -> Result<(Tr
     for (address, account) in &all {
         if account.nonce == 0 && account.code.is_empty() && !account.slots.is_empty() {
             return Err(GenesisError::StorageWithoutAccount(*address));
+        }
+        if Code::new_raw_checked(account.code.clone()).is_err() {
+            return Err(GenesisError::NotCode(*address));
         }
         let code_hash = if account.code.is_empty() { B256::ZERO } else { keccak256(&account.code) };
         if !account.code.is_empty() {

@@ -184,10 +184,11 @@ impl<S: Source> RowState<S> {
     /// What the running transaction used and changed.
     ///
     /// Values are compared; revm's touch flags are not consulted, because a call of a precompile touches its account without
-    /// changing it.
+    /// changing it. revm's maps have no order: they are walked in that of the keys, so that the same of several keys that the
+    /// source does not list is named by everyone.
     pub(super) fn changes(&mut self, changes: AddressMap<Change>) -> Result<Changed, StateError> {
         let mut changed = Changed::default();
-        for (address, change) in changes {
+        for (address, change) in changes.into_iter().collect::<BTreeMap<_, _>>() {
             self.collect(address, change, &mut changed.writes, &mut changed.made)?;
         }
         changed.used = self.asked.iter().map(|key| (*key, changed.writes.contains_key(key))).collect();
@@ -226,7 +227,7 @@ impl<S: Source> RowState<S> {
             }
         }
         let created = change.status.contains(revm::state::AccountStatus::Created);
-        for (slot, value) in change.storage {
+        for (slot, value) in change.storage.into_iter().collect::<BTreeMap<_, _>>() {
             let key = Key::Slot(address, slot);
             // revm writes the slots of an account made in this transaction without reading them first.
             if created && value.present_value.is_zero() && !self.entries.contains_key(&key) {

@@ -30,6 +30,8 @@ pub enum RowFault {
     List(ListError),
     /// A listed code has another length than the body says.
     CodeLength(B256),
+    /// A listed code is nothing that an account can have: it begins like a delegation (EIP-7702) and is none.
+    NotCode(B256),
     /// The listed code is longer, all in all, than a row may ask for.
     CodeTooLong,
     /// A system row has transactions, or a user row has none or too many.
@@ -167,7 +169,8 @@ fn open_codes(
         if bytes.len() != listed.length as usize {
             return Err(Refusal::Fault(RowFault::CodeLength(listed.hash)));
         }
-        codes.insert(listed.hash, Code::new_raw(bytes));
+        let code = Code::new_raw_checked(bytes).map_err(|_| Refusal::Fault(RowFault::NotCode(listed.hash)))?;
+        codes.insert(listed.hash, code);
     }
     Ok(codes)
 }
