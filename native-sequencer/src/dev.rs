@@ -4,8 +4,8 @@
 
 use crate::genesis_file::{AccountEntry, BaseFee, GenesisFile, Verifier};
 use alloy_primitives::{Address, B256, U256};
-use alloy_signer_local::{MnemonicBuilder, LocalSignerError, coins_bip39::English};
-use ocelli_core::signature::SecretKey;
+use alloy_signer_local::{LocalSignerError, MnemonicBuilder, coins_bip39::English};
+use ocelli_core::signature::{SecretKey, SignatureError};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -21,6 +21,17 @@ pub const ACCOUNTS: u32 = 10;
 /// Ether in each of them.
 pub const ETHER: u64 = 10_000;
 
+/// A key of the mnemonic cannot be derived. Cannot happen: the mnemonic and the paths are fixed.
+#[derive(Debug, thiserror::Error)]
+pub enum DevKeyError {
+    /// The derivation failed.
+    #[error(transparent)]
+    Derivation(#[from] LocalSignerError),
+    /// What came out is no key.
+    #[error("not a key: {0}")]
+    Key(SignatureError),
+}
+
 /// What keys of the mnemonic are for: the account in the derivation path m/44'/60'/account'/0/index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -35,12 +46,12 @@ pub enum Purpose {
 /// The key for `purpose` with this index.
 ///
 /// # Errors
-/// [`LocalSignerError`]; cannot happen with the mnemonic above.
-pub fn key(purpose: Purpose, index: u32) -> Result<SecretKey, LocalSignerError> {
-    SecretKey::from_bytes(&secret(purpose, index)?.0).map_err(|_| LocalSignerError::other("not a key"))
+/// [`DevKeyError`]; cannot happen with the mnemonic above.
+pub fn key(purpose: Purpose, index: u32) -> Result<SecretKey, DevKeyError> {
+    SecretKey::from_bytes(&secret(purpose, index)?.0).map_err(DevKeyError::Key)
 }
 
-fn secret(purpose: Purpose, index: u32) -> Result<B256, LocalSignerError> {
+fn secret(purpose: Purpose, index: u32) -> Result<B256, DevKeyError> {
     let account = match purpose {
         Purpose::Account => 0,
         Purpose::Verifier => 1,
@@ -56,8 +67,8 @@ fn secret(purpose: Purpose, index: u32) -> Result<B256, LocalSignerError> {
 /// The genesis of a development chain that begins now and has this many verifiers of equal weight.
 ///
 /// # Errors
-/// [`LocalSignerError`]; cannot happen with the mnemonic above.
-pub fn genesis(verifiers: u32) -> Result<GenesisFile, LocalSignerError> {
+/// [`DevKeyError`]; cannot happen with the mnemonic above.
+pub fn genesis(verifiers: u32) -> Result<GenesisFile, DevKeyError> {
     let address = |purpose, index| key(purpose, index).map(|key| key.address());
     let mut accounts = BTreeMap::new();
     for index in 0..ACCOUNTS {
@@ -85,8 +96,8 @@ pub fn genesis(verifiers: u32) -> Result<GenesisFile, LocalSignerError> {
 /// What a development node prints when it starts: accounts and keys, as other development nodes print them.
 ///
 /// # Errors
-/// [`LocalSignerError`]; cannot happen with the mnemonic above.
-pub fn banner() -> Result<String, LocalSignerError> {
+/// [`DevKeyError`]; cannot happen with the mnemonic above.
+pub fn banner() -> Result<String, DevKeyError> {
     let mut text = String::from("\nAvailable Accounts\n==================\n\n");
     let mut keys = String::from("\nPrivate Keys\n==================\n\n");
     for index in 0..ACCOUNTS {

@@ -7,9 +7,12 @@
 //! Nothing is published, promised or answered before what it rests on is durable. Everything that is checked, here and in
 //! the native verifier, is checked by `ocelli-core`.
 
+pub mod bench;
 pub mod block;
 pub mod chain;
+pub mod dev;
 pub mod executor;
+pub mod genesis_file;
 pub mod limits;
 pub mod state;
 pub mod store;
