@@ -1,5 +1,6 @@
 //! The command line of `ocelli`.
 
+pub mod bench;
 pub mod dev;
 pub mod export;
 pub mod inspect;
@@ -42,7 +43,14 @@ enum Command {
     Import(export::ImportArgs),
     /// Show a block's rows, columns, lanes and sizes as a table.
     Inspect(inspect::Args),
+    /// Measure the pipeline: transactions a second through each stage, and what the tasks cost to check.
+    Bench(bench::Args),
 }
+
+/// Ends the process with this status; what there is to say has been said.
+#[derive(Debug, thiserror::Error)]
+#[error("status {0}")]
+pub struct Status(pub u8);
 
 /// Runs the program with the arguments of the process.
 ///
@@ -58,6 +66,7 @@ pub fn run() -> anyhow::Result<()> {
         Command::Export(args) => export::export(args),
         Command::Import(args) => export::import(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }
 

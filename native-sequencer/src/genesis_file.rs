@@ -1,5 +1,6 @@
 //! The genesis file: a chain's parameters and first accounts, as an operator writes them (JSON).
 
+use alloy_primitives::B256;
 use alloy_primitives::{Address, Bytes, U256};
 use ocelli_core::{
     evm::work::WorkTable,
@@ -9,7 +10,6 @@ use ocelli_core::{
     tree::Tree,
     verifiers::{Registered, VerifierSet, VerifierSetError},
 };
-use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,

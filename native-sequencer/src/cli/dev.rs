@@ -8,7 +8,14 @@ use crate::{
     store::Store,
 };
 use anyhow::Context;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The genesis file that a development chain writes into its data folder.
+pub(super) const GENESIS_FILE: &str = "genesis.json";
 
 /// Arguments of `ocelli dev`.
 #[derive(Debug, clap::Args)]
@@ -36,11 +43,19 @@ pub struct Args {
     test_lie: Option<u64>,
 }
 
-fn default_data_dir() -> PathBuf {
+/// Where a development chain is kept if nothing else is said.
+pub(super) fn default_data_dir() -> PathBuf {
     let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
         std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local").join("share"))
     });
     base.unwrap_or_else(|| PathBuf::from(".")).join("ocelli").join("dev")
+}
+
+fn forget_genesis(data_dir: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(data_dir.join(GENESIS_FILE)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Runs a development chain until the process is told to stop.
@@ -50,9 +65,10 @@ fn default_data_dir() -> PathBuf {
 pub fn run(args: Args) -> anyhow::Result<()> {
     if args.reset {
         Store::reset(&args.data_dir)?;
+        forget_genesis(&args.data_dir)?;
     }
     std::fs::create_dir_all(&args.data_dir).with_context(|| format!("creating {}", args.data_dir.display()))?;
-    let path = args.data_dir.join("genesis.json");
+    let path = args.data_dir.join(GENESIS_FILE);
     let file = if path.exists() {
         GenesisFile::read(&path)?
     } else {

@@ -1,0 +1,199 @@
+//! A running sequencer: store, pool, producer and servers, put together, and taken apart again in order.
+
+use crate::{
+    api::{self, ApiOptions, EvidenceBook},
+    chain::Chain,
+    collect,
+    genesis_file::Genesis,
+    limits, page,
+    pool::Pool,
+    producer::{Producer, ProducerError, lie::Lie},
+    rpc,
+    store::Store,
+};
+use anyhow::Context;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use ocelli_core::signature::SecretKey;
+use parking_lot::Mutex;
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+use tokio::{net::TcpListener, sync::Notify};
+
+/// What a node is started with.
+#[derive(Debug)]
+pub struct NodeOptions {
+    /// Where JSON-RPC, the verifier API and the page are served.
+    pub listen: SocketAddr,
+    /// The data folder.
+    pub data_dir: PathBuf,
+    /// The chain.
+    pub genesis: Genesis,
+    /// The key that signs headers.
+    pub key: Arc<SecretKey>,
+    /// A test switch.
+    pub lie: Option<Lie>,
+}
+
+/// Runs a node until the process is told to stop or the producer fails.
+///
+/// # Errors
+/// Whatever keeps it from starting or going on, with what to do.
+pub fn run(options: NodeOptions) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve(options));
+    // Requests that block are cut off; nothing durable depends on them.
+    runtime.shutdown_timeout(limits::SHUTDOWN);
+    outcome
+}
+
+async fn serve(options: NodeOptions) -> anyhow::Result<()> {
+    let genesis = &options.genesis;
+    let (store, recovered) = Store::open(&options.data_dir, &genesis.config, &genesis.state, &genesis.codes)?;
+    let store = Arc::new(store);
+    let chain = Arc::new(Chain::new(genesis.config.clone(), store.clone(), recovered));
+    let pool = Arc::new(Pool::open(&options.data_dir, chain.clone())?);
+    // Listening comes before anything runs: a port in use is found out while there is nothing to take apart.
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on; choose another with --port or listen", options.listen))?;
+
+    let (collecting, collector) = collect::start(chain.clone(), store.clone())?;
+    let production = Production::start(Producer::new(chain.clone(), pool.clone(), store, options.key, options.lie)?)?;
+    let stop_producing = production.stopper();
+    let api = api::router(ApiOptions {
+        chain: chain.clone(),
+        collecting,
+        evidence: EvidenceBook::open(&options.data_dir)?,
+        on_fault: Arc::new(move |fault| {
+            tracing::error!(height = fault.height, fault = %fault.description, "a fault was proved; no more blocks are made");
+            stop_producing.stop();
+        }),
+        ready: production.readiness(),
+        metrics: Some(recorder()?),
+    });
+    let app = rpc::router(chain.clone(), pool, page::router()).merge(api);
+    tracing::info!(
+        address = %listener.local_addr()?,
+        genesis = %chain.config().genesis_hash(),
+        chain_id = chain.config().params.chain_id,
+        height = chain.head().header.height,
+        attested = chain.attested_height(),
+        "ready"
+    );
+
+    let failed = production.failed.clone();
+    let stopped = async move {
+        tokio::select! {
+            () = told_to_stop() => tracing::info!("stopping"),
+            () = failed.notified() => {}
+        }
+    };
+    let served = Served { app, listener };
+    served.until(stopped).await?;
+    drop(collector);
+    production.finish()
+}
+
+/// The servers.
+struct Served {
+    app: axum::Router,
+    listener: TcpListener,
+}
+
+impl Served {
+    async fn until(self, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let service = self.app.into_make_service_with_connect_info::<SocketAddr>();
+        tokio::select! {
+            served = async { axum::serve(self.listener, service).await } => served.context("the server failed"),
+            () = stopped => Ok(()),
+        }
+    }
+}
+
+fn recorder() -> anyhow::Result<PrometheusHandle> {
+    PrometheusBuilder::new().install_recorder().context("metrics")
+}
+
+/// Resolves when the process gets SIGINT or SIGTERM.
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            // No handler could be installed; the other signal remains.
+            let _ = interrupt.await;
+            return;
+        };
+        tokio::select! {
+            _ = interrupt => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = interrupt.await;
+}
+
+/// The producer's thread, and what others may know of it.
+struct Production {
+    stopped: Arc<AtomicBool>,
+    failure: Arc<Mutex<Option<String>>>,
+    failed: Arc<Notify>,
+    thread: JoinHandle<Result<(), ProducerError>>,
+}
+
+/// Stops a producer; the block under way is finished.
+struct Stopper(Arc<AtomicBool>);
+
+impl Stopper {
+    fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+impl Production {
+    fn start(mut producer: Producer) -> std::io::Result<Self> {
+        let stopped = Arc::new(AtomicBool::new(false));
+        let failure: Arc<Mutex<Option<String>>> = Arc::default();
+        let failed = Arc::new(Notify::new());
+        let (stop, why, notify) = (stopped.clone(), failure.clone(), failed.clone());
+        let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(move || {
+            let outcome = producer.run(|| stop.load(Ordering::Acquire));
+            if let Err(error) = &outcome {
+                *why.lock() = Some(error.to_string());
+                notify.notify_one();
+            }
+            outcome
+        })?;
+        Ok(Self { stopped, failure, failed, thread })
+    }
+
+    fn stopper(&self) -> Stopper {
+        Stopper(self.stopped.clone())
+    }
+
+    fn readiness(&self) -> api::Ready {
+        let (stopped, failure) = (self.stopped.clone(), self.failure.clone());
+        Arc::new(move || match (&*failure.lock(), stopped.load(Ordering::Acquire)) {
+            (Some(why), _) => Err(why.clone()),
+            (None, true) => Err("no blocks are made any more".to_owned()),
+            (None, false) => Ok(()),
+        })
+    }
+
+    /// Stops the producer and waits for it.
+    fn finish(self) -> anyhow::Result<()> {
+        self.stopper().stop();
+        match self.thread.join() {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => anyhow::bail!("the producer panicked; the log above says where. What was sealed is durable"),
+        }
+    }
+}
