@@ -69,8 +69,10 @@ pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -
     }
     late.sort_unstable();
     block.surprises = late.len();
-    let last = Chain::run_alone(env, &base, transactions, &late);
-    block.take(last, &mut base);
+    if !late.is_empty() {
+        let last = Chain::run_alone(env, &base, transactions, &late);
+        block.take(last, &mut base);
+    }
 
     let sum = |of: fn(&ExecutedRow) -> U256| block.rows.iter().fold(U256::ZERO, |sum, sent| sum + of(&sent.row));
     let (base_fees, tips) = (sum(|row| row.totals.base_fees), sum(|row| row.totals.tips));
