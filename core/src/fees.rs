@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 /// `BASE_FEE_MAX_CHANGE_DENOMINATOR`).
 const CHANGE_DENOMINATOR: u128 = 8;
 
-/// Seconds of sleep after which any 64-bit base fee has reached a minimum of one: (7/8)^512 < 2^-98.
+/// Seconds of sleep after which any 64-bit base fee is gone: (7/8)^333 < 2^-64, so after 333 fewer than 8 wei are left, and
+/// those go by one wei a second.
 const SECONDS_TO_MINIMUM: u128 = 512;
 
 /// The numbers of a chain's base fee rule.
@@ -53,11 +54,11 @@ impl BaseFeeRule {
     }
 }
 
-/// `fee` after `unused` gas went unused, at `second` gas a second: an eighth less for each full second, and its share for
-/// what is left over.
+/// `fee` after `unused` gas went unused, at `second` gas a second: an eighth less, but no less than a wei, for each full
+/// second, and its share for what is left over.
 fn decay(fee: u128, unused: u128, second: u128) -> u128 {
     let seconds = (unused / second).min(SECONDS_TO_MINIMUM);
-    let slept = (0..seconds).fold(fee, |fee, _| fee - fee / CHANGE_DENOMINATOR);
+    let slept = (0..seconds).fold(fee, |fee, _| fee - (fee / CHANGE_DENOMINATOR).max(1).min(fee));
     let parts = ((unused % second) << 16) / second;
     slept - ((slept * parts / CHANGE_DENOMINATOR) >> 16)
 }
