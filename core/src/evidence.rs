@@ -18,8 +18,8 @@ use crate::{
     row::{RowFault, RowTask, verify_row},
     wire::{self, WireError},
 };
-use alloc::vec::Vec;
-use alloy_primitives::Bytes;
+use alloc::{collections::BTreeMap, vec::Vec};
+use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 
 /// What is claimed to be wrong, with what it takes to see it.
@@ -31,7 +31,8 @@ pub enum Claim {
         index: u32,
         /// Its body and cells.
         task: RowTask,
-        /// The code that it asks for.
+        /// The code that it asks for, in any order; at most [`limits::ROW_CODES`].
+        #[serde(deserialize_with = "wire::at_most::<{ limits::ROW_CODES }, _, _>")]
         codes: Vec<Bytes>,
     },
     /// A column.
@@ -148,7 +149,9 @@ impl Evidence {
         let env = Env::of(config, header);
         match &self.claim {
             Claim::Row { index, task, codes } => {
-                let code = |hash: &_| codes.iter().find(|code| keccak256(code) == *hash).cloned();
+                // Each is hashed once, however many the body asks for: evidence may come from anyone.
+                let codes: BTreeMap<B256, &Bytes> = codes.iter().map(|code| (keccak256(code), code)).collect();
+                let code = |hash: &_| codes.get(hash).map(|code| Bytes::clone(code));
                 let fault = |fault| Fault::Row { index: *index, fault };
                 proven(verify_row(&env, &self.manifest, *index as usize, task, code), fault)
             }

@@ -169,8 +169,7 @@ impl<S: Source> RowExecutor<S> {
 
         // Of a transaction that is mostly calldata the floor is paid (EIP-7623), which is more than it spends; a row's limit
         // bounds both.
-        let gas_used = result.tx_gas_used();
-        let gas_spent = result.gas().total_gas_spent().max(gas_used);
+        let gas_spent = result.gas().total_gas_spent().max(transaction.intrinsic_gas());
         let work = gas_spent.saturating_add(self.evm.precompiles.extra_work());
         if self.gas_spent.saturating_add(gas_spent) > self.row_gas {
             return Err(Refused::RowGas);
@@ -187,6 +186,7 @@ impl<S: Source> RowExecutor<S> {
         }
         let used = self.state().commit_transaction(changed);
 
+        let gas_used = result.tx_gas_used();
         let price = transaction.effective_gas_price(self.base_fee);
         let tip = price.saturating_sub(u128::from(self.base_fee));
         let (output, receipt) = outcome(result, gas_used);

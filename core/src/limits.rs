@@ -70,8 +70,11 @@ pub const COLLECTOR_BLOCKS: usize = 1 << 16;
 pub const COLLECTOR_ATTESTATIONS: usize = 256;
 /// Most bytes of lists of tasks that are kept of one verifier until the next certificate.
 pub const COLLECTOR_TASKS_BYTES: usize = 1 << 20;
-/// Most bytes of encoded evidence: a manifest, a body and the code it asks for.
-pub const EVIDENCE_BYTES: usize = MANIFEST_BYTES + ROW_BODY_BYTES_ANY + ROW_CODE_BYTES + (1 << 20);
+/// Most bytes of a row's cells: for each column a hash and a path of at most 14 (2^14 rows), each hash in 33 bytes.
+pub const ROW_CELLS_BYTES: usize = BLOCK_COLUMNS * 15 * 33 + (1 << 10);
+/// Most bytes of encoded evidence: a manifest, a row's body, cells and code, and a header. A fault that does not fit would be
+/// a fault that cannot be shown.
+pub const EVIDENCE_BYTES: usize = MANIFEST_BYTES + ROW_BODY_BYTES_ANY + ROW_CELLS_BYTES + ROW_CODE_BYTES + (1 << 20);
 /// Most rows that a replica lets wait for rows before them: those of a block.
 pub const REPLICA_WAITING_ROWS: usize = BLOCK_ROWS;
 /// Most writes of all rows that a replica lets wait; a write takes about 300 bytes there.

@@ -148,6 +148,7 @@ impl Params {
             return Err(ParamsError::Zero);
         }
         let above = self.limits.row_body_bytes as usize > limits::ROW_BODY_BYTES_ANY
+            || self.limits.row_code_bytes as usize > limits::ROW_CODE_BYTES
             || self.limits.column_body_bytes as usize > limits::COLUMN_BODY_BYTES_ANY;
         if above { Err(ParamsError::AboveFormat) } else { Ok(()) }
     }

@@ -103,6 +103,7 @@ pub struct Transaction {
     encoded: Bytes,
     hash: B256,
     max_cost: U256,
+    intrinsic_gas: u64,
 }
 
 impl PartialEq for Transaction {
@@ -124,8 +125,10 @@ impl Transaction {
         }
         let envelope = Envelope::decode(bytes)?;
         let signature = envelope.signature().map_err(TransactionError::Signature)?;
-        let max_cost = check(&envelope, chain_id)?;
-        Ok(Self { envelope, signature, encoded: Bytes::copy_from_slice(bytes), hash: keccak256(bytes), max_cost })
+        let intrinsic_gas = intrinsic_gas(&envelope);
+        let max_cost = check(&envelope, chain_id, intrinsic_gas)?;
+        let (encoded, hash) = (Bytes::copy_from_slice(bytes), keccak256(bytes));
+        Ok(Self { envelope, signature, encoded, hash, max_cost, intrinsic_gas })
     }
 
     /// The EIP-2718 bytes.
@@ -216,6 +219,12 @@ impl Transaction {
         self.max_cost
     }
 
+    /// The gas that it pays for whatever it does: the greater of what is spent before anything runs and the calldata floor
+    /// (EIP-7623). At least 21,000, and 25,000 more for each authorization.
+    pub const fn intrinsic_gas(&self) -> u64 {
+        self.intrinsic_gas
+    }
+
     /// What a unit of gas costs the sender at `base_fee`, in wei: the base fee and as much of the tip as the fee leaves room
     /// for (EIP-1559). If the fee is below `base_fee`, in which case no block takes the transaction, the fee.
     pub fn effective_gas_price(&self, base_fee: u64) -> u128 {
@@ -248,7 +257,7 @@ fn intrinsic_gas(envelope: &Envelope) -> u64 {
 }
 
 /// Checks the fields and returns the greatest cost.
-fn check(envelope: &Envelope, chain_id: u64) -> Result<U256, TransactionError> {
+fn check(envelope: &Envelope, chain_id: u64, intrinsic_gas: u64) -> Result<U256, TransactionError> {
     let fields = envelope.fields();
     let found = fields.chain_id().ok_or(TransactionError::NotReplayProtected)?;
     if found != chain_id {
@@ -269,9 +278,8 @@ fn check(envelope: &Envelope, chain_id: u64) -> Result<U256, TransactionError> {
     if matches!(envelope, Envelope::SetCode(_)) && envelope.authorizations().is_empty() {
         return Err(TransactionError::NoAuthorizations);
     }
-    let needed = intrinsic_gas(envelope);
-    if fields.gas_limit() < needed {
-        return Err(TransactionError::GasLimitTooLow { needed });
+    if fields.gas_limit() < intrinsic_gas {
+        return Err(TransactionError::GasLimitTooLow { needed: intrinsic_gas });
     }
     // At most 2^24 · 2^128: no overflow before the value is added.
     let gas = U256::from(fields.gas_limit()) * U256::from(fields.max_fee_per_gas());

@@ -7,7 +7,11 @@
 use crate::hash::keccak256;
 use alloc::vec::Vec;
 use alloy_primitives::B256;
-use serde::{Serialize, de::DeserializeOwned};
+use core::marker::PhantomData;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error, SeqAccess, Visitor},
+};
 
 /// The version byte that every encoded object begins with.
 pub const VERSION: u8 = 1;
@@ -79,6 +83,37 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Re
 /// The hash of an encoded body, which its header commits to.
 pub fn body_hash(encoded: &[u8]) -> B256 {
     keccak256(encoded)
+}
+
+/// Deserialises a list of at most `MOST` elements, for lists whose elements take more room in memory than in an encoding.
+///
+/// # Errors
+/// Those of `deserializer`; more elements.
+pub fn at_most<'de, const MOST: usize, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct List<const MOST: usize, T>(PhantomData<T>);
+    impl<'de, const MOST: usize, T: Deserialize<'de>> Visitor<'de> for List<MOST, T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            write!(f, "at most {MOST} elements")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = seq.next_element()? {
+                if list.len() == MOST {
+                    return Err(A::Error::invalid_length(MOST + 1, &self));
+                }
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+    deserializer.deserialize_seq(List::<MOST, T>(PhantomData))
 }
 
 /// Serde form of a fixed-length byte string: its bytes, without a length.

@@ -1,18 +1,22 @@
 //! A sequencer commits to whatever it likes; the checks answer, without a panic and within bounded work.
 
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use alloy_consensus::{SignableTransaction, TxEip7702, TxEnvelope};
+use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use ocelli_core::{
-    evidence::{Claim, Fault},
+    evidence::{Claim, Evidence, Fault, NotEvidence},
     evm::StateError,
     genesis::{GenesisAccount, GenesisError, genesis_state},
     key::Key,
+    limits,
+    prefix::Prefix,
     refusal::Refusal,
-    row::{CodeRef, RowBody, RowFault, verify_row},
-    wire,
+    row::{CellProof, CodeRef, RowBody, RowFault, RowTask, verify_row},
+    wire::{self, WireError},
 };
 use ocelli_tests::{
     chain::{TestBlock, TestChain},
-    wallet::Wallet,
+    wallet::{CHAIN_ID, MAX_FEE, Wallet},
 };
 
 /// The row that the tests below rewrite.
@@ -83,4 +87,66 @@ fn genesis_code_that_only_looks_like_a_delegation() {
     let address = Address::repeat_byte(1);
     let account = GenesisAccount { code: Bytes::from_static(&[0xef, 0x01]), ..Default::default() };
     assert_eq!(genesis_state(&[(address, account)].into()).err(), Some(GenesisError::NotCode(address)));
+}
+
+#[test]
+fn a_row_that_pays_for_more_than_fits_is_refused_before_a_signer_is_recovered() {
+    // A recovery costs a tab most of what a row costs, so no more may be asked for than the row's gas pays.
+    let authorization = || {
+        let authorization = Authorization { chain_id: U256::ZERO, address: Address::ZERO, nonce: 0 };
+        authorization.into_signed(Signature::new(U256::ONE, U256::ONE, false))
+    };
+    let transaction = TxEip7702 {
+        chain_id: CHAIN_ID,
+        nonce: 0,
+        gas_limit: 2_000_000,
+        max_fee_per_gas: MAX_FEE,
+        max_priority_fee_per_gas: 0,
+        to: Address::ZERO,
+        value: U256::ZERO,
+        access_list: Default::default(),
+        authorization_list: (0..60).map(|_| authorization()).collect(),
+        input: Bytes::new(),
+    };
+    // No point has x = 5: recovering this signer would be the first fault.
+    let unsigned = TxEnvelope::from(transaction.into_signed(Signature::new(U256::from(5), U256::ONE, false)));
+    let mut block = block();
+    rewrite(&mut block, |body| body.transactions = vec![unsigned.encoded_2718().into(); 100]);
+    // Each costs 21,000 and 60 times 25,000 before anything runs.
+    assert_eq!(verify(&block), Refusal::Fault(RowFault::Gas(11)));
+}
+
+#[test]
+fn evidence_with_more_codes_than_a_row_may_ask_for_is_not_decoded() {
+    let block = block();
+    let evidence = |codes| {
+        let claim = Claim::Row { index: ROW as u32, task: block.row_task(ROW), codes: vec![Bytes::new(); codes] };
+        Evidence::decode(&block.evidence(claim).encode()).map(|_| ())
+    };
+    assert_eq!(evidence(limits::ROW_CODES), Ok(()));
+    assert_eq!(evidence(limits::ROW_CODES + 1), Err(NotEvidence::Wire(WireError::Malformed)));
+}
+
+#[test]
+fn evidence_against_any_task_of_the_largest_block_can_be_encoded() {
+    let mut block = block();
+    let manifest = &mut block.assembled.manifest;
+    let mut row = manifest.rows[ROW].clone();
+    (row.tx_count, row.log_count, row.access_count) = (u32::MAX, u32::MAX, u32::MAX);
+    (row.gas_used, row.work, row.base_fees, row.tips) = (u64::MAX, u64::MAX, U256::MAX, U256::MAX);
+    let mut column = manifest.columns[0].clone();
+    (column.prefix, column.access_count) = (Prefix::new(256, B256::repeat_byte(1)).expect("a path"), u32::MAX);
+    manifest.rows = vec![row; limits::BLOCK_ROWS];
+    manifest.columns = vec![column; limits::BLOCK_COLUMNS];
+    assert!(wire::encode(manifest).len() <= limits::MANIFEST_BYTES);
+
+    let cell = CellProof { leaf: B256::ZERO, path: vec![B256::ZERO; limits::BLOCK_ROWS.ilog2() as usize] };
+    let task = RowTask { body: vec![0; limits::ROW_BODY_BYTES_ANY].into(), cells: vec![cell; limits::BLOCK_COLUMNS] };
+    let codes = vec![Bytes::from(vec![0; limits::ROW_CODE_BYTES / limits::ROW_CODES]); limits::ROW_CODES];
+    let evidence = block.evidence(Claim::Row { index: ROW as u32, task, codes });
+    assert_eq!(Evidence::decode(&evidence.encode()), Ok(evidence));
+
+    let body = vec![0; limits::COLUMN_BODY_BYTES_ANY].into();
+    let evidence = block.evidence(Claim::Column { index: 0, body });
+    assert_eq!(Evidence::decode(&evidence.encode()), Ok(evidence));
 }

@@ -246,8 +246,22 @@ fn recover(env: &Env<'_>, body: &RowBody) -> Result<Vec<Recovered>, RowFault> {
         Transaction::decode(bytes, env.params.chain_id).map_err(|error| RowFault::Transaction(at as u32, error))
     });
     let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
+    check_intrinsic_gas(env, &decoded)?;
     let recovered = Recovered::recover_many(decoded).into_iter().enumerate();
     recovered.map(|(at, result)| result.map_err(|error| RowFault::Transaction(at as u32, error))).collect()
+}
+
+/// Recovery comes before execution and costs more: a row that pays for more than it may is refused before either, so that
+/// its gas bounds the recoveries that it asks for.
+fn check_intrinsic_gas(env: &Env<'_>, transactions: &[Transaction]) -> Result<(), RowFault> {
+    let mut gas = 0_u64;
+    for (at, transaction) in transactions.iter().enumerate() {
+        gas = gas.saturating_add(transaction.intrinsic_gas());
+        if gas > env.params.limits.row_gas {
+            return Err(RowFault::Gas(at as u32));
+        }
+    }
+    Ok(())
 }
 
 fn check_use(
