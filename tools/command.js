@@ -47,10 +47,12 @@ export function run(command, args, { cwd = root, env = {}, signal, onLine, quiet
   const group = child.pid;
   if (group !== undefined) groups.add(group);
 
+  /** @type {NodeJS.Timeout | undefined} */
+  let harder;
   const abort = () => {
     if (group === undefined) return;
     kill(group, "SIGTERM");
-    setTimeout(() => kill(group, "SIGKILL"), GRACE_MS).unref();
+    harder = setTimeout(() => kill(group, "SIGKILL"), GRACE_MS).unref();
   };
   signal?.addEventListener("abort", abort, { once: true });
 
@@ -62,12 +64,14 @@ export function run(command, args, { cwd = root, env = {}, signal, onLine, quiet
 
   return new Promise((resolve) => {
     const end = (/** @type {Ended} */ ended) => {
-      signal?.removeEventListener("abort", abort);
       output?.end();
       resolve(ended);
     };
     child.on("error", (error) => end({ ok: false, how: describe(error, command) }));
     child.on("exit", () => {
+      // From here on its id may become that of another program.
+      clearTimeout(harder);
+      signal?.removeEventListener("abort", abort);
       if (group !== undefined) {
         kill(group, "SIGKILL");
         groups.delete(group);

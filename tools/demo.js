@@ -16,7 +16,7 @@ const LOCK = join(root, "package-lock.json");
  * @param {RunOptions} [options]
  */
 export async function buildPackage(options) {
-  const inputs = digest([LOCK, ...packageSources(), ...modules()]);
+  const inputs = digest([LOCK, wasmCrate, ...modules()]);
   await buildWorkspace({ name: "package", folder: wasmCrate, inputs, outputs: [join(wasmDist, "index.js")] }, options);
 }
 
@@ -25,7 +25,7 @@ export async function buildPackage(options) {
  * @param {RunOptions} [options]
  */
 export async function buildDemo(options) {
-  const inputs = digest([LOCK, webDemo, ...packageSources(), ...modules()]);
+  const inputs = digest([LOCK, webDemo, wasmCrate, ...modules()]);
   await buildWorkspace({ name: "demo", folder: webDemo, inputs, outputs: [join(webDemoDist, "index.html")] }, options);
 }
 
@@ -40,10 +40,6 @@ async function buildWorkspace({ folder, ...job }, options) {
     throw new Error(`${manifest} has no script "build"`);
   }
   await unlessUpToDate(job, () => must("npm", ["run", "build"], { ...options, cwd: folder }));
-}
-
-function packageSources() {
-  return ["package.json", "tsconfig.json", "js"].map((path) => join(wasmCrate, path));
 }
 
 /** The modules that wasm.js built; `digest` leaves out a folder `dist` inside of others but not when it is asked for. */
