@@ -45,6 +45,19 @@ pub const TRANSACTION_BYTES: usize = 128 << 10;
 pub const MERKLE_PATH: usize = 64;
 /// Most leaves of an append-only log that a decoder accepts.
 pub const LOG_LEAVES: u64 = 1 << 63;
+/// Most keys that one proof of state is about.
+pub const PROOF_KEYS: usize = 128;
+/// Most bytes of an encoded proof of state: for each key a path of 256 hashes, their shape, and two opened leaves.
+pub const STATE_PROOF_BYTES: usize = PROOF_KEYS * (PATH_BITS * 34 + 512);
+/// Most topics of one log.
+pub const LOG_TOPICS: usize = 4;
+/// Most bytes of an encoded proof of a receipt: a transaction and its logs (8 gas a byte at least, so 2 MiB), a row header,
+/// and four paths.
+pub const RECEIPT_PROOF_BYTES: usize = 4 << 20;
+/// Most bytes of an encoded [`crate::message::BlockDocument`].
+pub const BLOCK_DOCUMENT_BYTES: usize = MANIFEST_BYTES + (8 << 10);
+/// Most bytes of one frame of the stream: a certificate, or an attestation.
+pub const STREAM_MESSAGE_BYTES: usize = 17 << 20;
 /// Most bytes of one piece of code (EIP-170).
 pub const CODE_BYTES: usize = 0x6000;
 /// Most registered verifiers.

@@ -59,7 +59,8 @@ pub struct RowHeader {
 }
 
 impl RowHeader {
-    fn leaf(&self) -> Vec<u8> {
+    /// Its leaf in the manifest's tree.
+    pub(crate) fn leaf(&self) -> Vec<u8> {
         Preimage::new()
             .u8(1)
             .u8(match self.kind {
@@ -113,6 +114,11 @@ impl ColumnHeader {
             .b256(&self.body_hash)
             .into_bytes()
     }
+}
+
+/// The first leaf of the manifest's tree.
+pub(crate) fn shape_leaf(rows: u32, columns: u32) -> Vec<u8> {
+    Preimage::new().u8(0).u32(rows).u32(columns).into_bytes()
 }
 
 /// The rows and columns of one block.
@@ -171,8 +177,7 @@ impl Manifest {
 
     /// The hashes of the leaves: shape, rows, columns.
     pub fn leaf_hashes(&self) -> Vec<B256> {
-        let shape = Preimage::new().u8(0).u32(self.rows.len() as u32).u32(self.columns.len() as u32).into_bytes();
-        core::iter::once(shape)
+        core::iter::once(shape_leaf(self.rows.len() as u32, self.columns.len() as u32))
             .chain(self.rows.iter().map(RowHeader::leaf))
             .chain(self.columns.iter().map(ColumnHeader::leaf))
             .map(|leaf| merkle::leaf_hash(&leaf))

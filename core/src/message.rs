@@ -1,8 +1,16 @@
 //! What the sequencer and verifiers say to each other; every message is encoded by [`crate::wire`].
 //!
-//! A message carries other encoded objects as bytes, so that whoever passes it on need not know what is inside.
+//! A message carries other encoded objects as bytes, so that whoever passes it on need not know what is inside. Proofs are
+//! messages too: whoever has a header that it believes can believe what they say of the block.
+
+mod receipt_proof;
+mod state_proof;
+
+pub use receipt_proof::{ReceiptProof, ReceiptProofError, RowPlace};
+pub use state_proof::{ProvenKey, StateProof, StateProofError};
 
 use crate::{header::SignedHeader, manifest::Manifest, merkle::Frontier};
+use alloc::boxed::Box;
 use alloy_primitives::{B256, Bytes};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +31,7 @@ pub enum StreamMessage {
     /// A block was sealed; its document and bodies can be fetched.
     Sealed {
         /// The signed header.
-        signed: SignedHeader,
+        signed: Box<SignedHeader>,
         /// Rows of the block.
         rows: u32,
         /// Columns of the block.
@@ -31,7 +39,7 @@ pub enum StreamMessage {
     },
     /// Someone's attestation was accepted.
     Checked {
-        /// The encoded [`SignedAttestation`].
+        /// The encoded signed attestation.
         attestation: Bytes,
     },
     /// A certificate was formed.
