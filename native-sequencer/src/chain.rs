@@ -128,6 +128,14 @@ impl Chain {
         self.attested.read().as_ref().map_or(0, |certificate| certificate.height)
     }
 
+    /// The first certificate that covers the block at `height`, if any does.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the store fails.
+    pub fn certificate_covering(&self, height: u64) -> Result<Option<Certificate>, ReadError> {
+        Ok(self.store.certificate_at_or_after(height)?)
+    }
+
     /// The newest certificate.
     pub fn certificate(&self) -> Option<Arc<Certificate>> {
         self.attested.read().clone()

@@ -7,9 +7,11 @@
 //! Nothing is published, promised or answered before what it rests on is durable. Everything that is checked, here and in
 //! the native verifier, is checked by `ocelli-core`.
 
+pub mod api;
 pub mod bench;
 pub mod block;
 pub mod chain;
+pub mod collect;
 pub mod dev;
 pub mod executor;
 pub mod genesis_file;
