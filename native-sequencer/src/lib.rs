@@ -18,3 +18,4 @@ pub mod genesis_file;
 pub mod limits;
 pub mod state;
 pub mod store;
+pub mod verify;

@@ -1,0 +1,250 @@
+//! Threads that fetch and check, and what they are given to do.
+
+use super::{
+    VerifyError, backoff, check_evidence,
+    client::ClientError,
+    task::{Block, Checked, Checker, Unchecked},
+};
+use crate::limits;
+use alloy_primitives::B256;
+use ocelli_core::{evidence::Evidence, header::SignedHeader, manifest::Manifest};
+use parking_lot::{Condvar, Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
+    thread,
+    time::Duration,
+};
+
+/// Something that takes a network or a core.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Fetch a block's manifest.
+    Manifest(Box<SignedHeader>),
+    /// Fetch and check a task.
+    Task(Arc<Block>, u32),
+    /// Send an attestation for the header at this height.
+    Attestation(u64, Vec<u8>),
+    /// Fetch and check evidence that was announced.
+    Announced(B256),
+}
+
+/// What the window is told.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// The stream is open.
+    Connected,
+    /// The stream was closed.
+    Disconnected(String, Duration),
+    /// The next header of the chain, linked to the one before and signed.
+    Header(SignedHeader),
+    /// A second header of a height that was passed.
+    OtherHeader(SignedHeader),
+    /// A certificate came, encoded.
+    Certificate(Vec<u8>),
+    /// A fault was announced.
+    FaultAnnounced(B256),
+    /// The manifest of the block at this height.
+    Manifest(u64, Manifest),
+    /// A task of the block at this height is valid; the bytes of its body.
+    Valid(u64, u64),
+    /// A block is wrong. Whether somebody else found out first.
+    Faulty(Box<Evidence>, bool),
+    /// Something of the block at this height cannot be had.
+    Withheld(u64, String, String),
+    /// An attestation was answered.
+    Answered(u64, Result<(), ClientError>),
+    /// Nothing can go on.
+    Fatal(VerifyError),
+}
+
+/// A counting semaphore.
+#[derive(Debug)]
+pub(super) struct Permits {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Permits {
+    pub(super) const fn new(count: usize) -> Self {
+        Self { free: Mutex::new(count), freed: Condvar::new() }
+    }
+
+    /// Runs `work` when there is a permit.
+    pub(super) fn with<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mut free = self.free.lock();
+        while *free == 0 {
+            self.freed.wait(&mut free);
+        }
+        *free -= 1;
+        drop(free);
+        let done = work();
+        self.release();
+        done
+    }
+
+    /// Takes a permit, if there is one within `wait`.
+    pub(super) fn take_within(&self, wait: Duration) -> bool {
+        let mut free = self.free.lock();
+        if *free == 0 {
+            self.freed.wait_for(&mut free, wait);
+        }
+        let taken = *free > 0;
+        *free -= usize::from(taken);
+        taken
+    }
+
+    /// Gives a permit back.
+    pub(super) fn release(&self) {
+        *self.free.lock() += 1;
+        self.freed.notify_one();
+    }
+}
+
+/// Jobs, in the order in which they are to be done.
+#[derive(Debug)]
+pub(super) struct Pool {
+    jobs: Mutex<VecDeque<Job>>,
+    added: Condvar,
+    /// Set when the run is over: nobody looks at answers any more.
+    over: Arc<AtomicBool>,
+    /// Whether who cannot get something is to go on asking.
+    patient: bool,
+}
+
+impl Pool {
+    /// Starts `threads` threads that report to `notes`.
+    pub(super) fn start(
+        threads: usize,
+        checker: Checker,
+        notes: &SyncSender<Note>,
+        over: &Arc<AtomicBool>,
+        patient: bool,
+    ) -> Result<Arc<Self>, VerifyError> {
+        let pool = Arc::new(Self { jobs: Mutex::default(), added: Condvar::new(), over: over.clone(), patient });
+        let checker = Arc::new(checker);
+        for _ in 0..threads {
+            let (pool, checker, notes) = (pool.clone(), checker.clone(), notes.clone());
+            thread::Builder::new()
+                .name("verify".into())
+                .spawn(move || pool.work(&checker, &notes))
+                .map_err(|_| VerifyError::Options("the system does not give as many threads; ask for fewer workers"))?;
+        }
+        Ok(pool)
+    }
+
+    pub(super) fn add(&self, job: Job) {
+        self.jobs.lock().push_back(job);
+        self.added.notify_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn next(&self) -> Option<Job> {
+        let mut jobs = self.jobs.lock();
+        loop {
+            if self.is_over() {
+                return None;
+            }
+            if let Some(job) = jobs.pop_front() {
+                return Some(job);
+            }
+            self.added.wait_for(&mut jobs, limits::VERIFY_TICK);
+        }
+    }
+
+    fn work(&self, checker: &Checker, notes: &SyncSender<Note>) {
+        while let Some(job) = self.next() {
+            let note = match job {
+                Job::Manifest(signed) => self.fetch_manifest(checker, notes, &signed),
+                Job::Task(block, task) => self.check(checker, notes, &block, task),
+                Job::Attestation(height, body) => Some(self.attest(checker, height, &body)),
+                Job::Announced(hash) => announced(checker, &hash),
+            };
+            // Nobody listening means that the run is over.
+            if note.is_some_and(|note| notes.send(note).is_err()) {
+                return;
+            }
+        }
+    }
+
+    /// Asks, each time another server, until there is something or the run is over.
+    fn insist<T>(
+        &self,
+        notes: &SyncSender<Note>,
+        (height, what): (u64, &dyn Fn() -> String),
+        ask: impl Fn(usize) -> Result<T, Unchecked>,
+    ) -> Option<T> {
+        let mut tries = 0_u32;
+        while !self.is_over() {
+            let error = match ask(tries as usize) {
+                Ok(found) => return Some(found),
+                Err(error) => error,
+            };
+            tries = tries.saturating_add(1);
+            if tries.is_multiple_of(limits::VERIFY_TRIES) {
+                let withheld = Note::Withheld(height, what(), error.to_string());
+                if notes.send(withheld).is_err() || !self.patient {
+                    return None;
+                }
+            }
+            thread::sleep(backoff(tries));
+        }
+        None
+    }
+
+    fn fetch_manifest(&self, checker: &Checker, notes: &SyncSender<Note>, signed: &SignedHeader) -> Option<Note> {
+        let (height, hash) = (signed.header.height, signed.header.hash());
+        let manifest = self.insist(notes, (height, &|| "its manifest".to_owned()), |server| {
+            let manifest = checker.client.document(server, &hash)?.manifest;
+            if manifest.root() != signed.header.manifest_root {
+                return Err(ocelli_core::refusal::NotCommitted::Manifest.into());
+            }
+            Ok(manifest)
+        })?;
+        Some(Note::Manifest(height, manifest))
+    }
+
+    fn check(&self, checker: &Checker, notes: &SyncSender<Note>, block: &Block, task: u32) -> Option<Note> {
+        let name = || block.name(task);
+        let checked = self.insist(notes, (block.height(), &name), |server| checker.check(block, task, server))?;
+        Some(match checked {
+            Checked::Valid { bytes } => Note::Valid(block.height(), bytes),
+            Checked::Faulty(evidence) => Note::Faulty(evidence, false),
+        })
+    }
+
+    /// Sends an attestation; again if the server was not ready for it.
+    fn attest(&self, checker: &Checker, height: u64, body: &[u8]) -> Note {
+        let mut tries = 0;
+        loop {
+            let answer = checker.client.post(0, "/v1/attestations", body);
+            let again = match &answer {
+                Err(ClientError::Transport(_)) => true,
+                // Unknown: sealed, but not seen yet by who collects. The others: too much to do.
+                Err(ClientError::Refused { status, code, .. }) => {
+                    code == "unknown_block" || matches!(status, 429 | 502..=504)
+                }
+                _ => false,
+            };
+            tries += 1;
+            if !again || tries >= limits::VERIFY_TRIES || self.is_over() {
+                return Note::Answered(height, answer);
+            }
+            thread::sleep(backoff(tries));
+        }
+    }
+}
+
+/// Looks at evidence that somebody else brought. It counts only if it is some.
+fn announced(checker: &Checker, hash: &B256) -> Option<Note> {
+    let bytes = checker.client.evidence(hash).ok()?;
+    let (evidence, _) = checker.cores.with(|| check_evidence(&checker.config, &bytes)).ok()?;
+    Some(Note::Faulty(Box::new(evidence), true))
+}
