@@ -1,0 +1,164 @@
+/** The verifier API of an endpoint: immutable objects by their names, as bytes. What they are, the core checks. */
+
+import { EndpointError } from "./errors.js";
+import * as limits from "./limits.js";
+
+export type Hex = `0x${string}`;
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export type FetchOptions = {
+  /** Asks past every cache, because what came from one was wrong. */
+  readonly fresh?: boolean;
+};
+
+/** Nothing of it is proved: it says where to begin. */
+export type ChainSummary = {
+  /** The height of the newest block; 0 if there is none. */
+  readonly head: number;
+  /** The height up to which blocks are certified. */
+  readonly attested: number;
+};
+
+export type Api = {
+  /** The encoded configuration of the chain. */
+  readonly chain: () => Promise<Bytes>;
+  /** Where the endpoint says that the chain is. */
+  readonly summary: () => Promise<ChainSummary>;
+  /** The encoded document of the block with this height or hash. */
+  readonly block: (name: number | Hex, options?: FetchOptions) => Promise<Bytes>;
+  /** The encoded task of a row. */
+  readonly row: (block: Hex, index: number, options?: FetchOptions) => Promise<Bytes>;
+  /** The encoded body of a column. */
+  readonly column: (block: Hex, index: number, options?: FetchOptions) => Promise<Bytes>;
+  /** A piece of code. */
+  readonly code: (hash: Hex, options?: FetchOptions) => Promise<Bytes>;
+  /** Encoded evidence. */
+  readonly evidence: (hash: Hex) => Promise<Bytes>;
+  /** Hands in an encoded attestation. */
+  readonly postAttestation: (attestation: Bytes) => Promise<void>;
+  /** Hands in encoded evidence. */
+  readonly postEvidence: (evidence: Bytes) => Promise<void>;
+};
+
+export type ApiOptions = {
+  /** Where the endpoint is, without `/v1`. */
+  readonly url: string;
+  /** Ends every request. */
+  readonly signal: AbortSignal;
+  readonly fetch?: typeof fetch;
+};
+
+/** The API of the endpoint at `url`. Every call rejects with an {@link EndpointError} and none waits for ever. */
+export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): Api {
+  const base = `${url.replace(/\/+$/, "")}/v1`;
+
+  async function send(path: string, init: RequestInit): Promise<Response> {
+    const timeout = AbortSignal.timeout(limits.REQUEST_MS);
+    try {
+      return await request(`${base}/${path}`, { ...init, signal: AbortSignal.any([signal, timeout]) });
+    } catch (cause) {
+      throw new EndpointError("CONNECTION_LOST", `No answer from ${base}/${path}`, { cause, url });
+    }
+  }
+
+  async function get(path: string, limit: number, { fresh = false }: FetchOptions = {}): Promise<Bytes> {
+    const response = await send(path, { cache: fresh ? "reload" : "default" });
+    if (!response.ok) throw await refusal(response, path);
+    return read(response, limit);
+  }
+
+  async function post(path: string, body: Bytes): Promise<void> {
+    const headers = { "content-type": "application/octet-stream" };
+    const response = await send(path, { method: "POST", body, headers });
+    if (!response.ok) throw await refusal(response, path);
+    await response.body?.cancel();
+  }
+
+  async function refusal(response: Response, path: string): Promise<EndpointError> {
+    const { code, message } = readRefusal(await read(response, limits.REASON_BYTES).catch(() => new Uint8Array()));
+    const text = `${base}/${path} answered ${response.status}${message && `: ${message}`}`;
+    return new EndpointError("HTTP_STATUS", text, { url, status: response.status, reason: code });
+  }
+
+  async function read(response: Response, limit: number): Promise<Bytes> {
+    try {
+      return await readAtMost(response, limit);
+    } catch (cause) {
+      if (cause instanceof RangeError) {
+        throw new EndpointError("TOO_LARGE", `${response.url} is longer than ${limit} bytes`, { url });
+      }
+      throw new EndpointError("CONNECTION_LOST", `${response.url} was cut short`, { cause, url });
+    }
+  }
+
+  return {
+    chain: () => get("chain", limits.CONFIG_BYTES),
+    async summary() {
+      return readSummary(await get("chain.json", limits.SUMMARY_BYTES, { fresh: true }), url);
+    },
+    block: (name, options) => get(`blocks/${name}`, limits.DOCUMENT_BYTES, options),
+    row: (block, index, options) => get(`blocks/${block}/rows/${index}`, limits.BODY_BYTES, options),
+    column: (block, index, options) => get(`blocks/${block}/columns/${index}`, limits.BODY_BYTES, options),
+    code: (hash, options) => get(`codes/${hash}`, limits.CODE_BYTES, options),
+    evidence: (hash) => get(`evidence/${hash}`, limits.EVIDENCE_BYTES),
+    postAttestation: (attestation) => post("attestations", attestation),
+    postEvidence: (evidence) => post("evidence", evidence),
+  };
+}
+
+/** @throws RangeError as soon as there are more than `limit` bytes, whatever the headers say */
+async function readAtMost(response: Response, limit: number): Promise<Bytes> {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return new Uint8Array();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > limit) {
+      await reader.cancel();
+      throw new RangeError();
+    }
+    parts.push(value);
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** The code and the sentence of an endpoint's refusal; both empty if it is none. */
+function readRefusal(body: Bytes): { readonly code: string; readonly message: string } {
+  const error = property(parseJson(body), "error");
+  const [code, message] = [property(error, "code"), property(error, "message")];
+  return { code: typeof code === "string" ? code : "", message: typeof message === "string" ? message : "" };
+}
+
+function readSummary(body: Bytes, url: string): ChainSummary {
+  const summary = parseJson(body);
+  const [head, attested] = [property(property(summary, "head"), "height"), property(summary, "attestedHeight")];
+  if (!isHeight(head) || !isHeight(attested)) {
+    throw new EndpointError("ENDPOINT_LIED", "The endpoint does not say where its chain is", { url });
+  }
+  return { head, attested };
+}
+
+function isHeight(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function parseJson(body: Bytes): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+}

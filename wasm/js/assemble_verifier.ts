@@ -1,0 +1,211 @@
+/** Puts a verifier together out of its parts: what each finds out is told to those that need it. */
+
+import type { Api, Bytes } from "./api.js";
+import { createAttester } from "./attester.js";
+import type { TaskList, VoterInfo } from "./base/ocelli.js";
+import { checkTask } from "./check_task.js";
+import type { Clock } from "./clock.js";
+import { CoreError, type OcelliError } from "./errors.js";
+import type { Emitter } from "./events.js";
+import { createFaultDesk } from "./fault_desk.js";
+import { type FollowedBlock, createFollowedBlocks } from "./followed_blocks.js";
+import { createFollower } from "./follower.js";
+import * as limits from "./limits.js";
+import type { Settings } from "./options.js";
+import type { ChainInfo } from "./protocol.js";
+import type { OpenSocket } from "./socket.js";
+import { openStream } from "./stream.js";
+import { type BoardTask, createTaskBoard } from "./task_board.js";
+import { createTaskRunner } from "./task_runner.js";
+import type { Verifier, VerifierEvents } from "./verifier.js";
+import { createVerifierStatus } from "./verifier_status.js";
+import type { Workers } from "./workers.js";
+
+export type Parts = {
+  readonly settings: Settings;
+  readonly api: Api;
+  readonly openSocket: OpenSocket;
+  /** Aborted when the verifier is stopped. */
+  readonly ending: AbortController;
+  readonly events: Emitter<VerifierEvents>;
+  /** Tells of an error that is dealt with. */
+  readonly problem: (error: unknown) => void;
+  readonly workers: Workers;
+  readonly clock: Clock;
+  readonly chain: ChainInfo;
+  readonly identity: { readonly address: Verifier["address"]; readonly owner: Verifier["owner"] };
+};
+
+/** A verifier that is connecting. */
+export function assembleVerifier(parts: Parts): Verifier {
+  const { settings, api, ending, events, problem, workers, clock, chain } = parts;
+  const { call, pool } = workers;
+  const { address } = parts.identity;
+  let { owner } = parts.identity;
+  const status = createVerifierStatus((now) => events.emit("status", now));
+  const blocks = createFollowedBlocks();
+  const board = createTaskBoard({
+    redundancy: chain.redundancy,
+    maxBlocks: limits.REMEMBERED_BLOCKS,
+    maxCertified: limits.CERTIFIED_BLOCKS,
+  });
+
+  const faults = createFaultDesk({
+    clock,
+    call,
+    post: api.postEvidence,
+    onFault: (fault) => events.emit("fault", fault),
+    onProblem: problem,
+  });
+  const takeFault = (evidence: Bytes, by: "me" | "network") => faults.take(evidence, by).catch(problem);
+
+  const attester = createAttester({
+    clock,
+    votable: (latestTimeMs) => (isPaused() ? undefined : blocks.votable(lowestFault(), latestTimeMs)),
+    sign: ({ height, term, hash }, lists) => call("attest", { height, term, header: hash, blocks: lists }),
+    post: api.postAttestation,
+    onAttested: ({ height, header, blocks: lists }) => attestation(height, header, lists, "me"),
+    onProblem: problem,
+  });
+
+  const runner = createTaskRunner({ board, atOnce: 2 * settings.workers, run: runTask, onProblem: problem });
+
+  const follower = createFollower({
+    url: settings.url,
+    api,
+    call,
+    blocks,
+    verifier: address,
+    from: settings.from,
+    onBlock: addBlock,
+    onRewind(height) {
+      board.rewind(height);
+      attester.rewind(height);
+      events.emit("rewind", { height });
+    },
+    onChecked: attestedByOther,
+    onCertificate({ after, height, hash, attestations }) {
+      board.certified(height);
+      events.emit("certificate", { after, height, block: hash, attestations });
+    },
+    onFault: ({ evidence, by }) => void takeFault(evidence, by),
+    onProblem: problem,
+  });
+
+  const stream = openStream({
+    url: settings.url,
+    openSocket: parts.openSocket,
+    clock,
+    prepare: follower.catchUp,
+    onOpen() {
+      status.connected();
+      runner.wake();
+    },
+    onLost(error) {
+      // Another chain, or another version: the next connection would end in the same way.
+      if (error instanceof CoreError) stop(error);
+      else status.lost(error);
+    },
+    onFrame: follower.take,
+  });
+
+  function lowestFault(): number {
+    return faults.lowest((height, hash) => blocks.at(height)?.info.hash === hash);
+  }
+
+  function isPaused(): boolean {
+    return status.now().state === "paused" || ending.signal.aborted;
+  }
+
+  function addBlock(block: FollowedBlock, order: Uint32Array) {
+    const { height, hash } = block.info;
+    board.add({ height, hash, order });
+    events.emit("block", { block: block.info, tasks: block.tasks });
+    runner.wake();
+    attester.wake();
+  }
+
+  async function runTask({ height, hash, task }: BoardTask): Promise<void> {
+    const block = blocks.at(height);
+    const info = block?.tasks[task];
+    if (info === undefined || block?.info.hash !== hash) return;
+    const document = blocks.document(hash) ?? (await api.block(hash));
+    const toCheck = { block: hash, source: { parent: block.parent, document }, kind: info.kind, index: info.index };
+    const { verdict, ms } = await checkTask(toCheck, { url: settings.url, api, pool, clock });
+    if (ending.signal.aborted || verdict.kind === "not-committed") return;
+    events.emit("task", { height, block: hash, ...named(info), ms, verdict: verdict.kind, by: "me" });
+    if (verdict.kind === "fault") await takeFault(verdict.evidence, "me");
+    else if (blocks.at(height)?.info.hash === hash) attester.checked(height, task);
+  }
+
+  function attestedByOther({ owner: by, session, registered }: VoterInfo, vote: BlockVote) {
+    if (session === address) return;
+    for (const { height, tasks } of vote.blocks) {
+      const block = blocks.at(height);
+      if (registered) board.attested(by, height, tasks);
+      for (const task of tasks) {
+        const info = block?.tasks[task];
+        if (block === undefined || info === undefined) continue;
+        events.emit("task", { height, block: block.info.hash, ...named(info), ms: undefined, verdict: "valid", by });
+      }
+    }
+    attestation(vote.height, vote.header, vote.blocks, by);
+  }
+
+  function attestation(height: number, header: Verifier["address"], lists: readonly TaskList[], by: "me" | Verifier["owner"]) {
+    const tasks = lists.reduce((sum, list) => sum + list.tasks.length, 0);
+    events.emit("attestation", { height, header, tasks, blocks: lists.length, by });
+  }
+
+  function stop(error?: OcelliError) {
+    if (ending.signal.aborted) return;
+    ending.abort();
+    stream.close();
+    runner.close();
+    attester.close();
+    workers.close();
+    status.stop(error);
+    events.clear();
+  }
+
+  return {
+    chain,
+    address,
+    get owner() {
+      return owner;
+    },
+    get status() {
+      return status.now();
+    },
+    on: events.on,
+    delegationRequest: (expires) => call("delegationRequest", { expires }),
+    async delegate(delegation) {
+      ({ owner } = await workers.setKey(delegation));
+      attester.ownerChanged();
+      return owner;
+    },
+    pause() {
+      runner.pause();
+      status.pause(true);
+    },
+    resume() {
+      status.pause(false);
+      runner.resume();
+      attester.wake();
+    },
+    stop: () => stop(),
+    async [Symbol.asyncDispose]() {
+      stop();
+    },
+  };
+}
+
+type BlockVote = {
+  readonly height: number;
+  readonly header: Verifier["address"];
+  readonly blocks: readonly TaskList[];
+};
+
+function named({ task, kind, index }: FollowedBlock["tasks"][number]) {
+  return { task, kind, index };
+}

@@ -1,0 +1,58 @@
+/** One task from beginning to end: fetched, checked, and asked for again if what came is not what the block commits to. */
+
+import type { Api, Bytes, FetchOptions, Hex } from "./api.js";
+import { createBackoff } from "./backoff.js";
+import type { CheckedTask, CheckerPool } from "./checker_pool.js";
+import type { Clock } from "./clock.js";
+import { CoreError, EndpointError, OcelliError } from "./errors.js";
+import * as limits from "./limits.js";
+import type { BlockSource } from "./protocol.js";
+
+export type TaskToCheck = {
+  readonly block: Hex;
+  readonly source: BlockSource;
+  readonly kind: "row" | "column";
+  readonly index: number;
+};
+
+export type CheckTaskContext = {
+  readonly url: string;
+  readonly api: Pick<Api, "row" | "column">;
+  readonly pool: CheckerPool;
+  readonly clock: Clock;
+};
+
+/**
+ * The task's verdict, valid or a fault.
+ *
+ * @throws EndpointError if the committed body is not to be had; that says nothing about the block
+ */
+export async function checkTask(task: TaskToCheck, context: CheckTaskContext): Promise<CheckedTask> {
+  const backoff = createBackoff({ minMs: limits.RETRY_MIN_MS, maxMs: limits.RETRY_MAX_MS });
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await attemptTask(task, context, { fresh: attempt > 1 });
+    if (!(outcome instanceof OcelliError)) return outcome;
+    if (attempt >= limits.FETCH_ATTEMPTS) throw outcome;
+    await new Promise<void>((resolve) => context.clock.after(backoff.next(), resolve));
+  }
+}
+
+/** A verdict, or why it is worth asking again. */
+async function attemptTask(
+  { kind, index, block, source }: TaskToCheck,
+  { api, pool, url }: CheckTaskContext,
+  options: FetchOptions,
+): Promise<CheckedTask | OcelliError> {
+  try {
+    const body: Bytes = await (kind === "row" ? api.row : api.column)(block, index, options);
+    const checked = await pool.check({ block, source, kind, index, body });
+    if (checked.verdict.kind !== "not-committed") return checked;
+    const message = `${kind} ${index} of block ${block}: ${checked.verdict.reason}`;
+    return new EndpointError("ENDPOINT_LIED", message, { url });
+  } catch (error) {
+    // A row task that does not decode is not what the block commits to either.
+    if (error instanceof CoreError && error.code === "MALFORMED") return error;
+    if (error instanceof EndpointError) return error;
+    throw error;
+  }
+}

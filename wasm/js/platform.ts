@@ -1,0 +1,13 @@
+/** What differs between browsers and Node. */
+
+import type { OpenSocket } from "./socket.js";
+import type { WorkerLike } from "./worker_client.js";
+
+export type Platform = {
+  /** Compiles the module at `url`, or the one that comes with the package. */
+  readonly compileModule: (url: string | URL | undefined) => Promise<WebAssembly.Module>;
+  readonly createWorker: () => WorkerLike;
+  readonly openSocket: () => Promise<OpenSocket>;
+  /** How many processors there are. */
+  readonly parallelism: () => number;
+};

@@ -1,0 +1,41 @@
+/** Finds out what a verifier needs before there is one: the module, the chain, its own name. */
+
+import { createApi } from "./api.js";
+import { assembleVerifier } from "./assemble_verifier.js";
+import { systemClock } from "./clock.js";
+import { asOcelliError } from "./errors.js";
+import { createEmitter } from "./events.js";
+import { type VerifierOptions, readOptions } from "./options.js";
+import type { Platform } from "./platform.js";
+import type { Verifier, VerifierEvents } from "./verifier.js";
+import { createWorkers } from "./workers.js";
+
+/**
+ * Starts a verifier on a platform.
+ *
+ * @throws OcelliError if an option is wrong, the environment lacks something, or the endpoint does not answer or serves
+ * another chain than the one pinned
+ */
+export async function startVerifier(options: VerifierOptions, platform: Platform): Promise<Verifier> {
+  const settings = readOptions(options, platform);
+  const ending = new AbortController();
+  const api = createApi({ url: settings.url, signal: ending.signal });
+  const [module, openSocket, config] = await Promise.all([
+    platform.compileModule(settings.wasmUrl),
+    platform.openSocket(),
+    api.chain(),
+  ]);
+  const clock = systemClock;
+  const events = createEmitter<VerifierEvents>();
+  const problem = (error: unknown) => void (ending.signal.aborted || events.emit("problem", { error: asOcelliError(error) }));
+  const workers = createWorkers({ settings, module, config, fetchCode: api.code, clock, onCrash: problem });
+  try {
+    const chain = await workers.chain();
+    const identity = await workers.setKey(settings.delegation);
+    return assembleVerifier({ settings, api, openSocket, ending, events, problem, workers, clock, chain, identity });
+  } catch (error) {
+    ending.abort();
+    workers.close();
+    throw error;
+  }
+}
