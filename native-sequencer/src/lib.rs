@@ -16,6 +16,7 @@ pub mod dev;
 pub mod executor;
 pub mod genesis_file;
 pub mod limits;
+pub mod listener;
 pub mod state;
 pub mod store;
 pub mod verify;

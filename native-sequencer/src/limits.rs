@@ -19,6 +19,80 @@ pub const STORE_LEAF_BATCH: usize = 1 << 16;
 /// Blocks that are decoded at once, on all cores, when the store is opened.
 pub const RECOVERY_BATCH: u64 = 32;
 
+// All connections.
+
+/// Connections served at once, over all protocols; more wait to be accepted.
+pub const CONNECTIONS: usize = 8_192;
+/// How long a connection may take nothing of what is written to it before it is dropped.
+pub const SLOW_READER: Duration = Duration::from_secs(20);
+
+// JSON-RPC.
+
+/// JSON-RPC requests over HTTP and connections over WebSocket served at once; what is above gets status 429.
+pub const RPC_CONNECTIONS: u32 = 1_024;
+/// Most bytes of a JSON-RPC request, a batch being one: room for the hex of the largest transaction several times.
+pub const RPC_REQUEST_BYTES: u32 = 2 << 20;
+/// Most bytes of a JSON-RPC response, a batch being one.
+pub const RPC_RESPONSE_BYTES: u32 = 32 << 20;
+/// Most requests in one batch.
+pub const RPC_BATCH: usize = 100;
+/// Requests of one connection answered at once.
+pub const RPC_IN_FLIGHT: usize = 64;
+/// How long one HTTP request may take, from its headers to its response.
+pub const RPC_TIMEOUT: Duration = Duration::from_secs(40);
+/// Subscriptions of one connection.
+pub const RPC_SUBSCRIPTIONS: u32 = 128;
+/// Messages waiting for one WebSocket connection to take them.
+pub const RPC_OUTBOX: u32 = 128;
+/// How often a WebSocket connection is asked whether it is alive.
+pub const RPC_PING: Duration = Duration::from_secs(30);
+/// Reads of blocks and state running at once.
+pub const RPC_READS: usize = 16;
+/// Calls and log queries running at once.
+pub const RPC_HEAVY: usize = 4;
+/// Requests that wait for their turn to read or to run.
+pub const RPC_WAITING: usize = 1_024;
+
+/// Most gas of `eth_call`. Memory costs gas, so this bounds memory too: frames that share 50 M gas and nest as deep as the
+/// 63/64 rule (EIP-150) lets them hold less than 150 MB.
+pub const CALL_GAS: u64 = 50_000_000;
+/// Most accounts, slots and block hashes that one call may override.
+pub const CALL_OVERRIDES: usize = 4_096;
+/// Runs in which an access list must have settled: each run but the last adds at least one entry.
+pub const ACCESS_LIST_RUNS: usize = 16;
+
+/// Most blocks that a log query spans.
+pub const LOG_BLOCKS: u64 = 10_000;
+/// Most logs that a log query returns.
+pub const LOG_RESULTS: usize = 10_000;
+/// Most bytes of data in the logs that a log query returns.
+pub const LOG_BYTES: usize = 8 << 20;
+/// Most transactions in the blocks that a log query has to look into, those ruled out by their bloom not counted.
+pub const LOG_TRANSACTIONS: usize = 250_000;
+/// Most addresses, and most topics at one position, that a log query names.
+pub const LOG_ALTERNATIVES: usize = 1_024;
+/// Blocks whose bloom is kept in memory, 256 bytes each.
+pub const BLOOMS: usize = 1 << 16;
+
+/// Filters installed at once.
+pub const FILTERS: usize = 4_096;
+/// How long a filter that nobody asks for is kept.
+pub const FILTER_IDLE: Duration = Duration::from_secs(300);
+
+/// Most blocks of `eth_feeHistory`.
+pub const FEE_HISTORY_BLOCKS: u64 = 256;
+/// Most percentiles of `eth_feeHistory`.
+pub const FEE_PERCENTILES: usize = 100;
+/// Blocks whose tips the suggested tip follows.
+pub const TIP_BLOCKS: u64 = 20;
+/// The lowest suggested tip, in wei.
+pub const TIP_AT_LEAST: u128 = 1_000_000;
+
+/// How long `eth_sendRawTransactionSync` waits for the receipt unless told (EIP-7966).
+pub const RECEIPT_WAIT: Duration = Duration::from_secs(2);
+/// The longest that `eth_sendRawTransactionSync` may be told to wait.
+pub const RECEIPT_WAIT_MOST: Duration = Duration::from_secs(30);
+
 // The verifier API.
 
 /// Pieces of blocking work (reading, encoding, checking) that requests have under way at a time.

@@ -71,6 +71,11 @@ impl MeteredPrecompiles {
         Self { precompiles: EthPrecompiles::new(spec), table: *table, extra: 0 }
     }
 
+    /// The addresses of the precompiles.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.precompiles.warm_addresses().iter().copied()
+    }
+
     /// Work above gas since the last reset.
     pub const fn extra_work(&self) -> u64 {
         self.extra

@@ -1,0 +1,199 @@
+//! Filters that are asked again and again: `eth_newFilter` and its kin.
+//!
+//! A filter is a place in the chain and what to look for from there; asking reads the chain, and nothing is kept for a filter
+//! between two questions. The exception is pending transactions, which the chain does not have. Filters that nobody asks for
+//! are forgotten, and their number is bounded.
+
+use super::{
+    Rpc,
+    errors::RpcError,
+    logs,
+    methods::{Arguments, Methods},
+};
+use crate::limits;
+use alloy_eips::BlockNumberOrTag;
+use alloy_primitives::{B256, U64};
+use alloy_rpc_types_eth::{Filter, FilterChanges, Log};
+use jsonrpsee::core::RegisterMethodError;
+use parking_lot::Mutex;
+use std::{collections::HashMap, time::Instant};
+use tokio::sync::broadcast::{self, error::TryRecvError};
+
+pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
+    methods.quick("eth_newFilter", new_filter)?;
+    methods.quick("eth_newBlockFilter", |rpc, _| rpc.filters.install(Kind::Blocks, rpc.next_height()))?;
+    methods.quick("eth_newPendingTransactionFilter", |rpc, _| {
+        rpc.filters.install(Kind::Pending(rpc.pool.subscribe()), rpc.next_height())
+    })?;
+    methods.quick("eth_uninstallFilter", |rpc, arguments| Ok(rpc.filters.remove(arguments.required()?)))?;
+    methods.heavy("eth_getFilterChanges", get_filter_changes)?;
+    methods.heavy("eth_getFilterLogs", get_filter_logs)
+}
+
+/// What a filter looks for.
+#[derive(Debug)]
+enum Kind {
+    Logs(Box<Filter>),
+    Blocks,
+    Pending(broadcast::Receiver<B256>),
+}
+
+#[derive(Debug)]
+struct Installed {
+    kind: Kind,
+    /// The first height that was not asked for yet.
+    next: u64,
+    used: Instant,
+}
+
+/// The installed filters, by id. Ids cannot be guessed: whoever has one can use up what it finds.
+#[derive(Debug, Default)]
+pub(super) struct Filters {
+    installed: Mutex<HashMap<U64, Installed>>,
+}
+
+impl Filters {
+    fn install(&self, kind: Kind, next: u64) -> Result<U64, RpcError> {
+        let mut installed = self.installed.lock();
+        let now = Instant::now();
+        if installed.len() >= limits::FILTERS {
+            installed.retain(|_, filter| now.duration_since(filter.used) < limits::FILTER_IDLE);
+        }
+        if installed.len() >= limits::FILTERS {
+            return Err(RpcError::Limit(format!("more than {} filters", limits::FILTERS)));
+        }
+        let id = random_id()?;
+        installed.insert(id, Installed { kind, next, used: now });
+        Ok(id)
+    }
+
+    fn remove(&self, id: U64) -> bool {
+        self.installed.lock().remove(&id).is_some()
+    }
+
+    /// Uses the filter, if it is still there.
+    fn with<T>(&self, id: U64, body: impl FnOnce(&mut Installed) -> T) -> Result<T, RpcError> {
+        let mut installed = self.installed.lock();
+        let filter = installed.get_mut(&id).ok_or(RpcError::UnknownFilter)?;
+        if filter.used.elapsed() >= limits::FILTER_IDLE {
+            installed.remove(&id);
+            return Err(RpcError::UnknownFilter);
+        }
+        filter.used = Instant::now();
+        Ok(body(filter))
+    }
+}
+
+pub(super) fn random_id() -> Result<U64, RpcError> {
+    getrandom::u64().map(U64::from).map_err(|error| {
+        tracing::error!(%error, "no randomness");
+        RpcError::Internal
+    })
+}
+
+fn new_filter(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<U64, RpcError> {
+    let filter: Filter = arguments.required()?;
+    logs::check(&filter)?;
+    rpc.filters.install(Kind::Logs(Box::new(filter)), rpc.next_height())
+}
+
+/// What a filter has to look at next.
+enum Next {
+    Logs(Box<Filter>, Option<(u64, u64)>),
+    Blocks(Option<(u64, u64)>),
+    Pending(Vec<B256>),
+}
+
+fn get_filter_changes(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<FilterChanges<()>, RpcError> {
+    let id = arguments.required()?;
+    let head = rpc.chain.head().header.height;
+    let next = rpc.filters.with(id, |filter| {
+        // No further than one log query reaches: the rest is for the next question.
+        let last = head.min(filter.next.saturating_add(limits::LOG_BLOCKS - 1));
+        let heights = (filter.next <= last).then_some((filter.next, last));
+        filter.next = filter.next.max(last.saturating_add(1));
+        match &mut filter.kind {
+            Kind::Logs(filter) => Next::Logs(filter.clone(), heights),
+            Kind::Blocks => Next::Blocks(heights),
+            Kind::Pending(hashes) => Next::Pending(drain(hashes)),
+        }
+    })?;
+    match next {
+        Next::Logs(filter, heights) => {
+            let heights = heights.and_then(|(from, to)| within(&filter, from, to));
+            let logs = heights.map_or(Ok(Vec::new()), |(from, to)| rpc.logs_in(&filter, from..=to))?;
+            Ok(FilterChanges::Logs(logs))
+        }
+        Next::Blocks(heights) => {
+            let heights = heights.map_or(1..=0, |(from, to)| from..=to);
+            let hash = |height| rpc.block(height).map(|block| block.map(|block| block.hash())).transpose();
+            Ok(FilterChanges::Hashes(heights.filter_map(hash).collect::<Result<_, _>>()?))
+        }
+        Next::Pending(hashes) => Ok(FilterChanges::Hashes(hashes)),
+    }
+}
+
+/// The part of the heights that the filter's own range has, if it names one.
+fn within(filter: &Filter, from: u64, to: u64) -> Option<(u64, u64)> {
+    let (first, last) = filter.extract_block_range();
+    let (from, to) = (from.max(first.unwrap_or(0)), to.min(last.unwrap_or(u64::MAX)));
+    (from <= to).then_some((from, to))
+}
+
+fn drain(hashes: &mut broadcast::Receiver<B256>) -> Vec<B256> {
+    let mut drained = Vec::new();
+    loop {
+        match hashes.try_recv() {
+            Ok(hash) => drained.push(hash),
+            // What was pushed out is sealed or forgotten by now.
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return drained,
+        }
+    }
+}
+
+fn get_filter_logs(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Vec<Log>, RpcError> {
+    let filter = rpc.filters.with(arguments.required()?, |filter| match &filter.kind {
+        Kind::Logs(filter) => Some(filter.clone()),
+        _ => None,
+    })?;
+    rpc.logs(filter.as_deref().ok_or(RpcError::UnknownFilter)?)
+}
+
+impl Rpc {
+    fn next_height(&self) -> u64 {
+        super::at::height_of_tag(&self.chain, BlockNumberOrTag::Latest).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_filters_is_bounded() {
+        let filters = Filters::default();
+        let first = filters.install(Kind::Blocks, 0).unwrap();
+        for _ in 1..limits::FILTERS {
+            filters.install(Kind::Blocks, 0).unwrap();
+        }
+        assert_eq!(filters.install(Kind::Blocks, 0).unwrap_err().code(), -32005);
+        assert!(filters.remove(first));
+        assert!(!filters.remove(first));
+        assert!(filters.install(Kind::Blocks, 0).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_filter_is_told() {
+        assert_eq!(Filters::default().with(U64::from(1), |_| ()).unwrap_err().to_string(), "filter not found");
+    }
+
+    #[test]
+    fn changes_stay_within_the_range_that_a_filter_names() {
+        let filter = Filter::new().from_block(5).to_block(8);
+        assert_eq!(within(&filter, 1, 6), Some((5, 6)));
+        assert_eq!(within(&filter, 7, 20), Some((7, 8)));
+        assert_eq!(within(&filter, 9, 20), None);
+        assert_eq!(within(&Filter::new(), 9, 20), Some((9, 20)));
+    }
+}

@@ -1,0 +1,90 @@
+//! Transactions come in: `eth_sendRawTransaction`, and `eth_sendRawTransactionSync` (EIP-7966), which waits for the receipt.
+
+use super::{
+    Rpc, convert,
+    errors::RpcError,
+    methods::{Arguments, Methods},
+};
+use crate::limits;
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_rpc_types_eth::TransactionReceipt;
+use jsonrpsee::{core::RegisterMethodError, types::Params};
+use serde::Deserialize;
+use std::{sync::Arc, time::Duration};
+
+pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
+    methods.waiting("eth_sendRawTransaction", send)?;
+    methods.waiting("eth_sendRawTransactionSync", send_and_wait)
+}
+
+async fn send(rpc: Arc<Rpc>, params: Params<'static>) -> Result<B256, RpcError> {
+    let raw: Bytes = Arguments::new(&params)?.required()?;
+    rpc.submit(raw).await
+}
+
+async fn send_and_wait(rpc: Arc<Rpc>, params: Params<'static>) -> Result<TransactionReceipt, RpcError> {
+    let (raw, wait) = {
+        let mut arguments = Arguments::new(&params)?;
+        (arguments.required::<Bytes>()?, arguments.optional::<Millis>()?)
+    };
+    let wait = wait.and_then(Millis::valid).unwrap_or(limits::RECEIPT_WAIT);
+    // Asked for before it can be in a block, so that the answer cannot come too early.
+    let sealed = rpc.sealing.expect(keccak256(&raw));
+    let hash = rpc.submit(raw).await?;
+    if let Some(pending) = rpc.pool.get(&hash) {
+        let expected = rpc.pool.next_nonce(&pending.sender());
+        if expected <= pending.nonce() {
+            return Err(RpcError::NotReady { hash, expected });
+        }
+    }
+    let found = match sealed.within(wait).await {
+        Some(found) => Some(found),
+        // An event can have been missed if this process was very busy; the chain has not missed it.
+        None => {
+            let shared = Arc::clone(&rpc);
+            rpc.reads.run(move || shared.find(&hash)).await?
+        }
+    };
+    let receipt = found.and_then(|(block, index)| convert::receipt(&block, index));
+    receipt.ok_or(RpcError::NotInTime { hash, waited: wait })
+}
+
+/// A time in milliseconds: a number, as EIP-7966's examples have it, or a quantity, as its table does.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged)]
+enum Millis {
+    Number(u64),
+    Quantity(alloy_primitives::U64),
+}
+
+impl Millis {
+    /// What is no valid time means the default (EIP-7966).
+    fn valid(self) -> Option<Duration> {
+        let millis = match self {
+            Self::Number(millis) => millis,
+            Self::Quantity(millis) => millis.to(),
+        };
+        let wait = Duration::from_millis(millis);
+        (millis > 0 && wait <= limits::RECEIPT_WAIT_MOST).then_some(wait)
+    }
+}
+
+impl Rpc {
+    async fn submit(&self, raw: Bytes) -> Result<B256, RpcError> {
+        self.pool.submit(raw).await.map_err(|rejected| RpcError::Rejected(rejected.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_a_number_or_a_quantity_and_bounded() {
+        let wait = |json: &str| serde_json::from_str::<Millis>(json).unwrap().valid();
+        assert_eq!(wait("5000"), Some(Duration::from_secs(5)));
+        assert_eq!(wait("\"0x1388\""), Some(Duration::from_secs(5)));
+        assert_eq!(wait("0"), None);
+        assert_eq!(wait("86400000"), None);
+    }
+}

@@ -1,0 +1,173 @@
+//! Subscriptions over WebSocket: `newHeads`, `logs`, `newPendingTransactions`.
+//!
+//! A subscriber that falls behind is dropped, not waited for: its messages wait in a bounded queue, and when that is full it
+//! has [`limits::SLOW_READER`] to make room. A subscription that was dropped ends with an error message where that can still
+//! be sent; a connection that takes nothing is closed by [`crate::listener`].
+
+use super::{
+    Rpc,
+    at::Block,
+    convert,
+    errors::RpcError,
+    filters::random_id,
+    logs::{self, Found},
+    methods::{Arguments, Methods},
+};
+use crate::{block::SealedBlock, chain::Event, limits};
+use alloy_primitives::B256;
+use alloy_rpc_types_eth::Filter;
+use jsonrpsee::{
+    PendingSubscriptionSink, SubscriptionSink,
+    core::{RegisterMethodError, SubscriptionError, SubscriptionResult, traits::IdProvider},
+    types::{Params, SubscriptionId},
+};
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use std::sync::Arc;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
+    methods.module.register_subscription(
+        "eth_subscribe",
+        "eth_subscription",
+        "eth_unsubscribe",
+        |params, pending, rpc, _| subscribe(params, pending, Arc::clone(&rpc)),
+    )?;
+    Ok(())
+}
+
+/// Ids of subscriptions as Ethereum's clients make them: hexadecimal strings.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HexIds;
+
+impl IdProvider for HexIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        // Without randomness ids would repeat and a subscription would replace another one of its own connection.
+        SubscriptionId::from(random_id().map_or_else(|_| "0x0".to_owned(), |id| format!("{id:#x}")))
+    }
+}
+
+/// What is subscribed to.
+#[derive(Debug)]
+enum Topic {
+    Heads,
+    Logs(Box<Filter>),
+    Pending,
+}
+
+impl Topic {
+    fn parse(params: &Params<'_>) -> Result<Self, RpcError> {
+        let mut arguments = Arguments::new(params)?;
+        match arguments.required::<String>()?.as_str() {
+            "newHeads" => Ok(Self::Heads),
+            "logs" => {
+                let filter: Filter = arguments.optional()?.unwrap_or_default();
+                logs::check(&filter)?;
+                Ok(Self::Logs(Box::new(filter)))
+            }
+            "newPendingTransactions" if arguments.optional::<bool>()? != Some(true) => Ok(Self::Pending),
+            "newPendingTransactions" => {
+                Err(RpcError::InvalidParams("only hashes of pending transactions are given out".to_owned()))
+            }
+            other => Err(RpcError::InvalidParams(format!("no \"{other}\" subscription in eth namespace"))),
+        }
+    }
+}
+
+async fn subscribe(params: Params<'static>, pending: PendingSubscriptionSink, rpc: Arc<Rpc>) -> SubscriptionResult {
+    let topic = match Topic::parse(&params) {
+        Ok(topic) => topic,
+        Err(error) => {
+            pending.reject(error).await;
+            return Ok(());
+        }
+    };
+    // Before the subscription is acknowledged: what happens after the acknowledgement is in it.
+    let (events, hashes) = (rpc.chain.subscribe(), rpc.pool.subscribe());
+    let sink = pending.accept().await?;
+    match topic {
+        Topic::Pending => follow(hashes, &sink, |hash: B256| vec![hash]).await,
+        Topic::Heads => {
+            follow(events, &sink, |event| {
+                let header = |block: Arc<SealedBlock>| {
+                    let bloom = rpc.blooms.of(&block);
+                    convert::header(rpc.chain.config(), &Block::Sealed(block), bloom)
+                };
+                sealed(event).map(header).into_iter().collect()
+            })
+            .await
+        }
+        Topic::Logs(filter) => {
+            follow(events, &sink, |event| sealed(event).map(|block| logs_of(&rpc, &filter, &block)).unwrap_or_default())
+                .await
+        }
+    }
+}
+
+fn sealed(event: Event) -> Option<Arc<SealedBlock>> {
+    match event {
+        Event::Sealed(block) => Some(block),
+        _ => None,
+    }
+}
+
+fn logs_of(rpc: &Rpc, filter: &Filter, block: &SealedBlock) -> Vec<alloy_rpc_types_eth::Log> {
+    if !filter.matches_bloom(rpc.blooms.of(block)) {
+        return Vec::new();
+    }
+    let mut found = Found::default();
+    // What one block has beyond the limits of a query is left out; the query says so to whoever asks.
+    let _ = found.search(filter, block);
+    found.logs
+}
+
+/// Sends what `messages` makes of each event until the subscriber leaves or falls behind.
+async fn follow<T: Clone, M: Serialize>(
+    mut events: broadcast::Receiver<T>,
+    sink: &SubscriptionSink,
+    messages: impl Fn(T) -> Vec<M>,
+) -> SubscriptionResult {
+    loop {
+        let event = tokio::select! {
+            () = sink.closed() => return Ok(()),
+            event = events.recv() => event,
+        };
+        match event {
+            Ok(event) => {
+                for message in messages(event) {
+                    let json = to_raw_value(&message)?;
+                    if sink.send_timeout(json, limits::SLOW_READER).await.is_err() {
+                        return Err(behind());
+                    }
+                }
+            }
+            Err(RecvError::Lagged(_)) => return Err(behind()),
+            Err(RecvError::Closed) => return Ok(()),
+        }
+    }
+}
+
+fn behind() -> SubscriptionError {
+    SubscriptionError::from("the subscriber fell behind; subscribe again and read what was missed from the chain")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(json: &str) -> Result<Topic, RpcError> {
+        Topic::parse(&Params::new(Some(json)))
+    }
+
+    #[test]
+    fn what_can_be_subscribed_to() {
+        assert!(matches!(parsed(r#"["newHeads"]"#), Ok(Topic::Heads)));
+        assert!(matches!(parsed(r#"["newHeads", {}]"#), Ok(Topic::Heads)));
+        assert!(matches!(parsed(r#"["logs", {"topics": [null]}]"#), Ok(Topic::Logs(_))));
+        assert!(matches!(parsed(r#"["logs"]"#), Ok(Topic::Logs(_))));
+        assert!(matches!(parsed(r#"["newPendingTransactions"]"#), Ok(Topic::Pending)));
+        assert_eq!(parsed(r#"["newPendingTransactions", true]"#).unwrap_err().code(), -32602);
+        assert_eq!(parsed(r#"["weather"]"#).unwrap_err().code(), -32602);
+        assert_eq!(parsed("[]").unwrap_err().code(), -32602);
+    }
+}

@@ -1,0 +1,111 @@
+//! What is malformed, too large or too much gets the error that wallets know, and the endpoint goes on.
+
+use super::world::World;
+use crate::limits;
+use alloy_primitives::Address;
+use axum::http::StatusCode;
+use ocelli_tests::wallet::Wallet;
+use serde_json::{Value, json};
+
+fn world() -> World {
+    World::new(&[Wallet::new(0)])
+}
+
+async fn code(world: &World, body: String) -> Value {
+    world.post(body).await.1["error"]["code"].clone()
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_told() {
+    let world = world();
+    assert_eq!(code(&world, "{".to_owned()).await, -32700);
+    assert_eq!(code(&world, "[1, ".to_owned()).await, -32700);
+    assert_eq!(code(&world, "hello".to_owned()).await, -32700);
+    assert_eq!(code(&world, "{\"id\": 1}".to_owned()).await, -32600);
+    let deep = "[".repeat(100_000);
+    assert_eq!(code(&world, deep).await, -32700);
+    let deep_params =
+        format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_call\",\"params\":[{}]}}", "[".repeat(100_000));
+    assert_ne!(code(&world, deep_params).await, Value::Null);
+    assert_eq!(world.result("eth_blockNumber", json!([])).await, "0x0");
+}
+
+#[tokio::test]
+async fn an_unknown_method_is_told() {
+    assert_eq!(world().error("eth_mine", json!([])).await.0, -32601);
+}
+
+#[tokio::test]
+async fn parameters_of_the_wrong_type_are_told() {
+    let world = world();
+    for (method, params) in [
+        ("eth_getBalance", json!([])),
+        ("eth_getBalance", json!(["0x1234", "latest"])),
+        ("eth_getBalance", json!([Address::ZERO, "newest"])),
+        ("eth_getBalance", json!([Address::ZERO, { "blockHash": "0x1" }])),
+        ("eth_getBalance", json!({ "address": Address::ZERO })),
+        ("eth_getBlockByNumber", json!([{}])),
+        ("eth_getLogs", json!([{ "topics": ["0x1"] }])),
+        ("eth_getLogs", json!([{ "topics": [null, null, null, null, null] }])),
+        ("eth_call", json!([{ "to": 1 }])),
+        ("eth_call", json!([{ "gas": -1 }])),
+        ("eth_sendRawTransaction", json!(["nonsense"])),
+        ("eth_feeHistory", json!(["0x1", "latest", ["a"]])),
+        ("eth_getFilterChanges", json!([[]])),
+    ] {
+        assert_eq!(world.error(method, params.clone()).await.0, -32602, "{method} {params}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_is_too_long_is_refused() {
+    let world = world();
+    let long = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"web3_sha3\",\"params\":[\"0x{}\"]}}",
+        "00".repeat(limits::RPC_REQUEST_BYTES as usize / 2)
+    );
+    assert_eq!(world.post(long).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_up_to_its_limit() {
+    let world = world();
+    let batch = |count: usize| {
+        let one = |id| json!({ "jsonrpc": "2.0", "id": id, "method": "eth_blockNumber", "params": [] });
+        Value::Array((0..count).map(one).collect()).to_string()
+    };
+    let (_, responses) = world.post(batch(limits::RPC_BATCH)).await;
+    assert_eq!(responses.as_array().unwrap().len(), limits::RPC_BATCH);
+    assert_eq!(code(&world, batch(limits::RPC_BATCH + 1)).await, -32005);
+    let (_, mixed) = world.post(r#"[{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}, 7]"#).await;
+    assert_eq!((&mixed[0]["result"], &mixed[1]["error"]["code"]), (&json!("0x7a69"), &json!(-32600)));
+}
+
+#[tokio::test]
+async fn a_log_query_that_names_too_much_is_refused() {
+    let addresses = vec![Address::ZERO; 1].into_iter();
+    let addresses: Vec<Address> = addresses
+        .chain((0..limits::LOG_ALTERNATIVES).map(|at| Address::left_padding_from(&[1, (at >> 8) as u8, at as u8])))
+        .collect();
+    let world = world();
+    for method in ["eth_getLogs", "eth_newFilter"] {
+        assert_eq!(world.error(method, json!([{ "address": addresses }])).await.0, -32005, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_with_too_many_overrides_is_refused() {
+    let world = world();
+    let accounts: serde_json::Map<String, Value> = (0..=limits::CALL_OVERRIDES)
+        .map(|at| (Address::left_padding_from(&at.to_be_bytes()).to_string(), json!({ "balance": "0x1" })))
+        .collect();
+    let (code, _) = world.error("eth_call", json!([{}, "latest", accounts])).await;
+    assert_eq!(code, -32005);
+}
+
+#[tokio::test]
+async fn a_page_lives_at_the_same_address() {
+    let world = world();
+    assert_eq!(world.get().await, "the page");
+    assert_eq!(world.allowed_origin().await.as_deref(), Some("*"));
+}
