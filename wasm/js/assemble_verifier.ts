@@ -1,11 +1,10 @@
 /** Puts a verifier together out of its parts: what each finds out is told to those that need it. */
 
-import type { Api, Bytes } from "./api.js";
+import type { Api, Bytes, FetchOptions } from "./api.js";
 import { createAttester } from "./attester.js";
 import type { TaskList, VoterInfo } from "./base/ocelli.js";
 import { checkTask } from "./check_task.js";
 import type { Clock } from "./clock.js";
-import { CoreError, type OcelliError } from "./errors.js";
 import type { Emitter } from "./events.js";
 import { createFaultDesk } from "./fault_desk.js";
 import { type FollowedBlock, createFollowedBlocks } from "./followed_blocks.js";
@@ -42,6 +41,7 @@ export function assembleVerifier(parts: Parts): Verifier {
   const { call, pool } = workers;
   const { address } = parts.identity;
   let { owner } = parts.identity;
+  let paused = false;
   const status = createVerifierStatus((now) => events.emit("status", now));
   const blocks = createFollowedBlocks();
   const board = createTaskBoard({
@@ -61,7 +61,7 @@ export function assembleVerifier(parts: Parts): Verifier {
 
   const attester = createAttester({
     clock,
-    votable: (latestTimeMs) => (isPaused() ? undefined : blocks.votable(lowestFault(), latestTimeMs)),
+    votable: (latestTimeMs) => (paused ? undefined : blocks.votable(lowestFault(), latestTimeMs)),
     sign: ({ height, term, hash }, lists) => call("attest", { height, term, header: hash, blocks: lists }),
     post: api.postAttestation,
     onAttested: ({ height, header, blocks: lists }) => attestation(height, header, lists, "me"),
@@ -101,11 +101,7 @@ export function assembleVerifier(parts: Parts): Verifier {
       status.connected();
       runner.wake();
     },
-    onLost(error) {
-      // Another chain, or another version: the next connection would end in the same way.
-      if (error instanceof CoreError) stop(error);
-      else status.lost(error);
-    },
+    onLost: status.lost,
     onFrame: follower.take,
   });
 
@@ -113,9 +109,6 @@ export function assembleVerifier(parts: Parts): Verifier {
     return faults.lowest((height, hash) => blocks.at(height)?.info.hash === hash);
   }
 
-  function isPaused(): boolean {
-    return status.now().state === "paused" || ending.signal.aborted;
-  }
 
   function addBlock(block: FollowedBlock, order: Uint32Array) {
     const { height, hash } = block.info;
@@ -129,8 +122,11 @@ export function assembleVerifier(parts: Parts): Verifier {
     const block = blocks.at(height);
     const info = block?.tasks[task];
     if (info === undefined || block?.info.hash !== hash) return;
-    const document = blocks.document(hash) ?? (await api.block(hash));
-    const toCheck = { block: hash, source: { parent: block.parent, document }, kind: info.kind, index: info.index };
+    const source = async (options: FetchOptions) => {
+      const kept = options.fresh ? undefined : blocks.document(hash);
+      return { parent: block.parent, document: kept ?? (await api.block(hash, options)) };
+    };
+    const toCheck = { block: hash, source, kind: info.kind, index: info.index };
     const { verdict, ms } = await checkTask(toCheck, { url: settings.url, api, pool, clock });
     if (ending.signal.aborted || verdict.kind === "not-committed") return;
     events.emit("task", { height, block: hash, ...named(info), ms, verdict: verdict.kind, by: "me" });
@@ -157,14 +153,14 @@ export function assembleVerifier(parts: Parts): Verifier {
     events.emit("attestation", { height, header, tasks, blocks: lists.length, by });
   }
 
-  function stop(error?: OcelliError) {
+  function stop() {
     if (ending.signal.aborted) return;
     ending.abort();
     stream.close();
     runner.close();
     attester.close();
     workers.close();
-    status.stop(error);
+    status.stop();
     events.clear();
   }
 
@@ -185,15 +181,17 @@ export function assembleVerifier(parts: Parts): Verifier {
       return owner;
     },
     pause() {
+      paused = true;
       runner.pause();
       status.pause(true);
     },
     resume() {
+      paused = false;
       status.pause(false);
       runner.resume();
       attester.wake();
     },
-    stop: () => stop(),
+    stop,
     async [Symbol.asyncDispose]() {
       stop();
     },

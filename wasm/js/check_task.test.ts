@@ -10,7 +10,7 @@ import { settled } from "./testing/settled.js";
 const bytes = new Uint8Array();
 const wrong: Verdict = { kind: "not-committed", part: "body", reason: "another body" };
 const fault: Verdict = { kind: "fault", description: "row 0", evidence: bytes };
-const task = { block: "0x1", kind: "row", index: 0, source: { parent: undefined, document: bytes } } as const;
+const task = { block: "0x1", kind: "row", index: 0, source: async () => ({ parent: undefined, document: bytes }) } as const;
 
 /** Checks the task with these outcomes, one an attempt, and lets waits pass. */
 function check(outcomes: readonly (Verdict | Error)[]) {

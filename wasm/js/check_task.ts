@@ -1,6 +1,6 @@
 /** One task from beginning to end: fetched, checked, and asked for again if what came is not what the block commits to. */
 
-import type { Api, Bytes, FetchOptions, Hex } from "./api.js";
+import type { Api, FetchOptions, Hex } from "./api.js";
 import { createBackoff } from "./backoff.js";
 import type { CheckedTask, CheckerPool } from "./checker_pool.js";
 import type { Clock } from "./clock.js";
@@ -10,7 +10,7 @@ import type { BlockSource } from "./protocol.js";
 
 export type TaskToCheck = {
   readonly block: Hex;
-  readonly source: BlockSource;
+  readonly source: (options: FetchOptions) => Promise<BlockSource>;
   readonly kind: "row" | "column";
   readonly index: number;
 };
@@ -44,14 +44,15 @@ async function attemptTask(
   options: FetchOptions,
 ): Promise<CheckedTask | OcelliError> {
   try {
-    const body: Bytes = await (kind === "row" ? api.row : api.column)(block, index, options);
-    const checked = await pool.check({ block, source, kind, index, body });
+    const fetchBody = kind === "row" ? api.row : api.column;
+    const [body, opening] = await Promise.all([fetchBody(block, index, options), source(options)]);
+    const checked = await pool.check({ block, source: opening, kind, index, body }, options);
     if (checked.verdict.kind !== "not-committed") return checked;
     const message = `${kind} ${index} of block ${block}: ${checked.verdict.reason}`;
     return new EndpointError("ENDPOINT_LIED", message, { url });
   } catch (error) {
-    // A row task that does not decode is not what the block commits to either.
-    if (error instanceof CoreError && error.code === "MALFORMED") return error;
+    // What does not decode, and what is another block, is not what was asked for either.
+    if (error instanceof CoreError && (error.code === "MALFORMED" || error.code === "ENDPOINT_LIED")) return error;
     if (error instanceof EndpointError) return error;
     throw error;
   }

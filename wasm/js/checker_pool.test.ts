@@ -29,8 +29,8 @@ function pool({ size = 1, answer, fetchCode }: { size?: number; answer?: (reques
       workers.push(worker);
       return createWorkerClient(worker, createManualClock());
     },
-    async fetchCode(hash) {
-      asked.push(hash);
+    async fetchCode(hash, { fresh = false } = {}) {
+      asked.push(fresh ? `${hash} fresh` : hash);
       return fetchCode ? fetchCode() : bytes(1);
     },
     codes: createByteCache(1_000),
@@ -114,6 +114,16 @@ test("a worker whose task's code is not to be had is free for the next", async (
   await assert.rejects(checkers.check(task), EndpointError);
   missing = false;
   assert.deepEqual(await checkers.check(task), valid);
+});
+
+test("code that did not make a row valid is fetched again, past the caches when told to", async () => {
+  const wrong: CheckResult = { kind: "checked", verdict: { kind: "not-committed", part: "code", reason: "other code" }, ms: 1 };
+  const { checkers, asked } = pool({
+    answer: answers(({ codes }) => (codes.length === 0 ? { kind: "needs-codes", hashes: ["0xa"] } : wrong)),
+  });
+  await checkers.check(task);
+  await checkers.check(task, { fresh: true });
+  assert.deepEqual(asked, ["0xa", "0xa fresh"]);
 });
 
 test("closing ends the workers and what they do", async () => {

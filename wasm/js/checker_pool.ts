@@ -2,7 +2,7 @@
  * The workers that check tasks. One that crashes is replaced, and what it was doing is done again elsewhere.
  */
 
-import type { Api, Bytes, Hex } from "./api.js";
+import type { Api, Bytes, FetchOptions, Hex } from "./api.js";
 import type { ByteCache } from "./byte_cache.js";
 import { WorkerError } from "./errors.js";
 import * as limits from "./limits.js";
@@ -15,8 +15,11 @@ export type CheckedTask = { readonly verdict: Verdict; readonly ms: number };
 export type Checkable = Pick<CheckRequest, "block" | "kind" | "index" | "body"> & { readonly source: BlockSource };
 
 export type CheckerPool = {
-  /** Checks a task in the next free worker. Rejects if code is not to be had, or if workers crash over it again and again. */
-  readonly check: (task: Checkable) => Promise<CheckedTask>;
+  /**
+   * Checks a task in the next free worker. Rejects if code is not to be had, or if workers crash over it again and again.
+   * `fresh` code is fetched past every cache.
+   */
+  readonly check: (task: Checkable, options?: FetchOptions) => Promise<CheckedTask>;
   readonly close: () => void;
 };
 
@@ -25,6 +28,7 @@ export type CheckerPoolOptions = {
   /** Starts a worker that has been given the chain. */
   readonly start: () => Promise<WorkerClient>;
   readonly fetchCode: Api["code"];
+  /** Code that a valid row has used, and which is therefore what its hash says. */
   readonly codes: ByteCache;
   readonly onCrash: (error: WorkerError) => void;
 };
@@ -57,10 +61,10 @@ export function createCheckerPool(options: CheckerPoolOptions): CheckerPool {
     return seat.client;
   }
 
-  async function attempt(task: Checkable): Promise<CheckedTask> {
+  async function attempt(task: Checkable, fetching: FetchOptions): Promise<CheckedTask> {
     const seat = await acquire();
     try {
-      return await checkIn(await seated(seat), task, options);
+      return await checkIn(await seated(seat), task, options, fetching);
     } finally {
       // The seat is free again when its worker has rested.
       void (seat.client?.whenReady() ?? Promise.resolve()).then(() => release(seat));
@@ -68,10 +72,10 @@ export function createCheckerPool(options: CheckerPoolOptions): CheckerPool {
   }
 
   return {
-    async check(task) {
+    async check(task, fetching = {}) {
       for (let attempts = 1; ; attempts += 1) {
         try {
-          return await attempt(task);
+          return await attempt(task, fetching);
         } catch (error) {
           if (closed || !(error instanceof WorkerError) || attempts >= limits.TASK_ATTEMPTS) throw error;
           onCrash(error);
@@ -86,23 +90,27 @@ export function createCheckerPool(options: CheckerPoolOptions): CheckerPool {
 }
 
 /** Gives the worker what it says it needs, until it gives an answer. */
-async function checkIn(client: WorkerClient, task: Checkable, options: CheckerPoolOptions): Promise<CheckedTask> {
+async function checkIn(
+  client: WorkerClient,
+  task: Checkable,
+  { codes, fetchCode }: CheckerPoolOptions,
+  fetching: FetchOptions,
+): Promise<CheckedTask> {
   const { source, ...rest } = task;
+  const given = new Map<Hex, Bytes>();
   let request: CheckRequest = { ...rest, source: undefined, codes: [] };
   for (;;) {
     const result = await client.call("check", request);
-    if (result.kind === "checked") return result;
-    request =
-      result.kind === "needs-block"
-        ? { ...request, source }
-        : { ...request, codes: await Promise.all(result.hashes.map((hash) => codeOf(hash, options))) };
+    if (result.kind === "checked") {
+      if (result.verdict.kind === "valid") for (const [hash, code] of given) codes.set(hash, code);
+      return result;
+    }
+    if (result.kind === "needs-block") {
+      request = { ...request, source };
+      continue;
+    }
+    const found = result.hashes.map(async (hash) => given.set(hash, codes.get(hash) ?? (await fetchCode(hash, fetching))));
+    await Promise.all(found);
+    request = { ...request, codes: result.hashes.flatMap((hash) => given.get(hash) ?? []) };
   }
-}
-
-async function codeOf(hash: Hex, { codes, fetchCode }: CheckerPoolOptions): Promise<Bytes> {
-  const known = codes.get(hash);
-  if (known !== undefined) return known;
-  const bytes = await fetchCode(hash);
-  codes.set(hash, bytes);
-  return bytes;
 }

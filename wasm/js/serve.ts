@@ -70,7 +70,7 @@ function createHandlers({ elapsed }: Port): Handlers {
   }
 
   function check({ block: hash, source, kind, index, body, codes: given }: CheckRequest): CheckResult {
-    const block = blocks.get(hash) ?? (source && blocks.add(hash, openValid(chain(), source)));
+    const block = blocks.get(hash) ?? (source && blocks.add(hash, openValid(chain(), hash, source)));
     if (block === undefined) return { kind: "needs-block" };
     const began = elapsed();
     if (kind === "column") {
@@ -134,11 +134,12 @@ function open(chain: Chain, { parent, document }: BlockSource, verifier: Hex): O
   }
 }
 
-function openValid(chain: Chain, { parent, document }: BlockSource): Block {
+/** Opens the block with this hash, of which it is known that it holds. */
+function openValid(chain: Chain, hash: Hex, { parent, document }: BlockSource): Block {
   const block = chain.openBlock(parent, document);
-  if (block.verdict.kind === "valid") return block;
+  if (block.verdict.kind === "valid" && block.info.hash === hash) return block;
   block.free();
-  throw new Error("a task of a block that does not hold");
+  throw Object.assign(new Error(`what was sent for block ${hash} is not that block`), { code: "ENDPOINT_LIED" });
 }
 
 /** The blocks that a worker has open: those used last. */

@@ -11,8 +11,8 @@ export type VerifierStatus =
   | { readonly state: "following" }
   /** The program paused it: the chain is followed, tasks are not checked, nothing is attested. */
   | { readonly state: "paused" }
-  /** For good: the program stopped it, or it cannot go on and why. */
-  | { readonly state: "stopped"; readonly error?: OcelliError };
+  /** For good: the program stopped it. */
+  | { readonly state: "stopped" };
 
 /** Who did something: this verifier, or another one by its owner's address. */
 export type By = "me" | Hex;

@@ -7,7 +7,7 @@ export type StatusKeeper = {
   readonly lost: (error: OcelliError) => void;
   readonly pause: (paused: boolean) => void;
   /** For good. */
-  readonly stop: (error?: OcelliError) => void;
+  readonly stop: () => void;
 };
 
 /** What a verifier's status is, and `onChange` whenever it becomes another one. */
@@ -40,8 +40,8 @@ export function createVerifierStatus(onChange: (status: VerifierStatus) => void)
       isPaused = paused;
       becomeConnected();
     },
-    stop(error) {
-      become({ state: "stopped", ...(error && { error }) });
+    stop() {
+      become({ state: "stopped" });
     },
   };
 }
