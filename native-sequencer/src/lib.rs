@@ -17,6 +17,8 @@ pub mod executor;
 pub mod genesis_file;
 pub mod limits;
 pub mod listener;
+pub mod pool;
+pub mod producer;
 pub mod state;
 pub mod store;
 pub mod verify;

@@ -12,6 +12,9 @@ pub const EVENT_QUEUE: usize = 1_024;
 pub const BLOCK_TRANSACTIONS: usize = 16_384;
 /// Time between blocks while there is work.
 pub const BLOCK_TIME_MS: u64 = 100;
+
+// The store.
+
 /// Memory for pages of the store, in bytes.
 pub const STORE_CACHE_BYTES: usize = 256 << 20;
 /// Leaves of the snapshot that are put into the tree at once when the store is opened.
@@ -92,6 +95,36 @@ pub const TIP_AT_LEAST: u128 = 1_000_000;
 pub const RECEIPT_WAIT: Duration = Duration::from_secs(2);
 /// The longest that `eth_sendRawTransactionSync` may be told to wait.
 pub const RECEIPT_WAIT_MOST: Duration = Duration::from_secs(30);
+
+// The pool.
+
+/// Most transactions that wait in the pool.
+pub const POOL_TRANSACTIONS: usize = 65_536;
+/// Most bytes of transactions that wait in the pool.
+pub const POOL_BYTES: usize = 128 << 20;
+/// Most bytes of one account's waiting transactions.
+pub const POOL_ACCOUNT_BYTES: usize = 4 << 20;
+/// How far above its account's nonce a waiting transaction's may be. So many transactions of one account wait at most.
+pub const POOL_NONCE_AHEAD: u64 = 1_024;
+/// Most waiting transactions of an account that another account's transaction can make worthless: one that delegates to code
+/// (EIP-7702), or that a waiting transaction carries an authorization of.
+pub const POOL_DELEGATED_TRANSACTIONS: usize = 16;
+/// How much more a transaction has to offer than the one whose place it takes, in hundredths: fee and tip both.
+pub const POOL_REPLACEMENT_PERCENT: u128 = 10;
+/// Transactions handed in that wait to be looked at; whoever comes later waits before handing in.
+pub const POOL_SUBMISSIONS: usize = 4_096;
+/// Most transactions whose signers are recovered as one batch.
+pub const POOL_BATCH: usize = 1_024;
+/// Transactions of a batch that one core recovers at a time.
+pub const POOL_BATCH_SHARE: usize = 64;
+/// Batches that wait to be written to the journal.
+pub const POOL_BATCHES: usize = 4;
+/// Transactions that left the pool for another reason than a block, of which the reason is remembered.
+pub const POOL_REASONS: usize = 4_096;
+/// Bytes of the pool's journal, beyond twice those of waiting transactions, at which it is rewritten.
+pub const POOL_JOURNAL_SLACK: u64 = 16 << 20;
+/// Accepted transactions that a slow subscriber may fall behind.
+pub const POOL_EVENTS: usize = 8_192;
 
 // The verifier API.
 

@@ -17,7 +17,7 @@ mod recover;
 mod replay;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{
     block::{SealedBlock, StoredBlock, StoredLeaf},
@@ -41,6 +41,7 @@ use tables::{
 
 pub use archive::{Archive, ArchiveError};
 pub use error::StoreError;
+pub(crate) use folder::{NEW_POOL_FILE, POOL_FILE};
 pub use import::{ImportError, Imported, import};
 pub use recover::Recovered;
 pub use replay::ReplayError;

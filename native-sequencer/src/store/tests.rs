@@ -1,6 +1,6 @@
 //! What a store promises, on chains of real blocks.
 
-mod chain;
+pub(crate) mod chain;
 mod crash;
 
 use super::{ArchiveError, ImportError, ReplayError, Store, StoreError, import, recover::Recovered};

@@ -90,7 +90,8 @@ fn rows(wallets: &mut [Wallet], height: u64, salt: u64, contract: &mut Address) 
     vec![first, vec![call, wallets[3].transfer_legacy(to, 5)]]
 }
 
-fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> SealedBlock {
+/// The next block of `chain`, as it is published.
+pub(crate) fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> SealedBlock {
     let slices: Vec<&[Recovered]> = rows.iter().map(Vec::as_slice).collect();
     let block = chain.block(&slices);
     let mut senders: Vec<Vec<Address>> = rows.iter().map(|row| row.iter().map(Recovered::sender).collect()).collect();

@@ -1,0 +1,293 @@
+//! The pool: transactions that wait for a block, each account's in the order of its nonces.
+//!
+//! Guaranteed:
+//! - A transaction is accepted ([`Pool::submit`] returns its hash) only after it is on disk, and is back after any crash.
+//! - [`Pool::take`] gives only transactions that are on disk, follow on the sender's nonce in the head state, and that the
+//!   sender can pay for together with those before them; no account's queue delays another's.
+//! - Memory is bounded: by number, by bytes, by bytes an account ([`limits`]). What is worth least and cannot go into a block
+//!   now is let go of first.
+//! - While signatures are recovered, hashes computed or disks written, no lock is held.
+//!
+//! It assumes that it is told of every block, in order, after the chain published it ([`Pool::sealed`]).
+
+mod intake;
+mod journal;
+mod queue;
+mod rejected;
+#[cfg(test)]
+mod tests;
+
+use crate::{block::SealedBlock, chain::Chain, limits, state::Snapshot};
+use alloy_primitives::{Address, B256, Bytes};
+use intake::Submission;
+use journal::Journal;
+use ocelli_core::{
+    evm::Refused,
+    key::Key,
+    transaction::{Recovered, Transaction},
+    value::Value,
+};
+use parking_lot::{Condvar, Mutex};
+use queue::{Queue, Standing};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    path::Path,
+    sync::{Arc, mpsc::sync_channel},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+pub use journal::PoolError;
+pub use rejected::Rejected;
+
+/// Transactions that wait for a block.
+#[derive(Debug)]
+pub struct Pool {
+    shared: Arc<Shared>,
+    /// None while stopping.
+    submissions: Option<mpsc::Sender<Submission>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the pool's threads share.
+#[derive(Debug)]
+struct Shared {
+    chain: Arc<Chain>,
+    queue: Mutex<State>,
+    /// Told when a transaction may have become ready.
+    work: Condvar,
+    accepted: broadcast::Sender<B256>,
+}
+
+#[derive(Debug)]
+struct State {
+    waiting: Queue,
+    /// The last block that the queue heard of.
+    height: u64,
+    reasons: Reasons,
+}
+
+/// Why transactions left the pool without having been in a block; of the last [`limits::POOL_REASONS`].
+#[derive(Debug, Default)]
+struct Reasons {
+    by_hash: HashMap<B256, String>,
+    order: VecDeque<B256>,
+}
+
+impl Reasons {
+    fn note(&mut self, hash: B256, reason: String) {
+        if self.by_hash.insert(hash, reason).is_none() {
+            self.order.push_back(hash);
+        }
+        while self.order.len() > limits::POOL_REASONS {
+            if let Some(oldest) = self.order.pop_front() {
+                self.by_hash.remove(&oldest);
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// Opens the pool of `chain` with the journal in the folder `dir`, and lets what is in it wait again, as far as it is still
+    /// valid.
+    ///
+    /// # Errors
+    /// [`PoolError`] if the journal cannot be read or written or is not this chain's.
+    pub fn open(dir: &Path, chain: Arc<Chain>) -> Result<Self, PoolError> {
+        let (journal, entries) = Journal::open(dir, chain.config().genesis_hash())?;
+        let height = chain.head().header.height;
+        let queue =
+            Mutex::new(State { waiting: Queue::new(queue::Limits::default()), height, reasons: Reasons::default() });
+        let accepted = broadcast::channel(limits::POOL_EVENTS).0;
+        let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), accepted });
+        shared.restore(&entries);
+
+        let (submissions, incoming) = mpsc::channel(limits::POOL_SUBMISSIONS);
+        let (to_writer, batches) = sync_channel(limits::POOL_BATCHES);
+        let (taking, writing) = (shared.clone(), shared.clone());
+        let threads = vec![
+            spawn("pool-intake", move || intake::take_in(&taking, incoming, &to_writer))?,
+            spawn("pool-journal", move || intake::write(&writing, journal, &batches))?,
+        ];
+        Ok(Self { shared, submissions: Some(submissions), threads })
+    }
+
+    /// Hands in the EIP-2718 encoding of a signed transaction and returns its hash once it is durable.
+    ///
+    /// # Errors
+    /// [`Rejected`] if it may not wait.
+    pub async fn submit(&self, raw: Bytes) -> Result<B256, Rejected> {
+        let (answer, result) = oneshot::channel();
+        let submissions = self.submissions.as_ref().ok_or(Rejected::Stopping)?;
+        submissions.send(Submission { raw, answer }).await.map_err(|_| Rejected::Stopping)?;
+        result.await.unwrap_or(Err(Rejected::Stopping))
+    }
+
+    /// The waiting transaction with this hash.
+    pub fn get(&self, hash: &B256) -> Option<Arc<Recovered>> {
+        self.shared.queue.lock().waiting.get(hash)
+    }
+
+    /// The nonce that the account's next transaction should have: after those in the head state and those that wait and follow
+    /// on them.
+    pub fn next_nonce(&self, address: &Address) -> u64 {
+        let waiting = self.shared.queue.lock().waiting.next_nonce(address);
+        waiting.unwrap_or_else(|| self.shared.nonce(address))
+    }
+
+    /// How many transactions wait that follow on their account's nonce and can be paid for.
+    pub fn pending(&self) -> usize {
+        let queue = self.shared.queue.lock();
+        queue.waiting.len() - queue.waiting.idle()
+    }
+
+    /// How many transactions wait for others before them, or for their account to have more.
+    pub fn queued(&self) -> usize {
+        self.shared.queue.lock().waiting.idle()
+    }
+
+    /// The hashes of transactions that are accepted from now on. A receiver that falls behind by [`limits::POOL_EVENTS`] is told
+    /// so.
+    pub fn subscribe(&self) -> broadcast::Receiver<B256> {
+        self.shared.accepted.subscribe()
+    }
+
+    /// Waits until a transaction is ready, at most for `longest`. Whether one is.
+    pub fn wait_for_work(&self, longest: Duration) -> bool {
+        let until = Instant::now() + longest;
+        let mut queue = self.shared.queue.lock();
+        while !queue.waiting.has_ready() {
+            if self.shared.work.wait_until(&mut queue, until).timed_out() {
+                return queue.waiting.has_ready();
+            }
+        }
+        true
+    }
+
+    /// Up to `max` transactions that a block with this base fee, in wei, can take; each sender's in the order of nonces. They
+    /// stay until the block is sealed.
+    pub fn take(&self, max: usize, base_fee: u64) -> Vec<Recovered> {
+        self.shared.queue.lock().waiting.take(max, base_fee)
+    }
+
+    /// Tells the pool of a block that the chain has published.
+    pub fn sealed(&self, block: &SealedBlock) {
+        let included: HashSet<B256> = block.transactions.iter().map(|sealed| sealed.hash).collect();
+        let accounts = block.stored.writes.iter().filter_map(|leaf| match (leaf.key, leaf.value) {
+            (Key::Account(address), Value::Account(account)) => {
+                let delegated = !account.code_hash.is_zero();
+                Some((address, Standing { nonce: account.nonce, balance: account.balance, delegated }))
+            }
+            _ => None,
+        });
+        let mut queue = self.shared.queue.lock();
+        queue.height = block.header().height;
+        for (address, standing) in accounts {
+            for gone in queue.waiting.update(&address, standing) {
+                if !included.contains(&gone.hash()) {
+                    let why = if gone.nonce() < standing.nonce { "its nonce was used" } else { "insufficient funds" };
+                    queue.reasons.note(gone.hash(), format!("{why} in block {}", block.header().height));
+                }
+            }
+        }
+        self.shared.report(&queue);
+    }
+
+    /// Lets go of a transaction that no block can take, and remembers why.
+    pub fn drop_refused(&self, hash: &B256, why: &Refused) {
+        let mut queue = self.shared.queue.lock();
+        if queue.waiting.remove(hash).is_some() {
+            tracing::debug!(%hash, ?why, "a waiting transaction cannot be executed");
+            queue.reasons.note(*hash, in_words(why));
+        }
+        self.shared.report(&queue);
+    }
+
+    /// Why the transaction with this hash left the pool without having been in a block, if that was of late.
+    pub fn refusal(&self, hash: &B256) -> Option<String> {
+        self.shared.queue.lock().reasons.by_hash.get(hash).cloned()
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // The intake ends when nobody can submit, and the writer after it, so the journal is closed when this returns.
+        self.submissions = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, PoolError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(PoolError::Thread)
+}
+
+fn in_words(why: &Refused) -> String {
+    match why {
+        Refused::Invalid(invalid) => invalid.to_string(),
+        Refused::RowGas => "it spends more gas than a row may".to_owned(),
+        Refused::RowWork => "it is more work than a row may be".to_owned(),
+        Refused::RowCode => "it asks for more code than a row may".to_owned(),
+        Refused::RowBody => "it uses more keys than a row's body may list".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+impl Shared {
+    fn chain_id(&self) -> u64 {
+        self.params().chain_id
+    }
+
+    fn params(&self) -> &ocelli_core::params::Params {
+        self.chain.config().params_at(self.chain.head().header.height.saturating_add(1))
+    }
+
+    /// The head state, and its height.
+    fn head(&self) -> (u64, Snapshot) {
+        let (head, codes) = (self.chain.head(), self.chain.snapshot().codes);
+        (head.header.height, Snapshot { tree: head.state.clone(), codes })
+    }
+
+    /// What can be said before the signer is known.
+    fn check_without_sender(&self, transaction: &Transaction) -> Result<(), Rejected> {
+        let params = self.params();
+        if transaction.gas_limit() > params.gas_limit {
+            return Err(Rejected::GasLimit { found: transaction.gas_limit(), limit: params.gas_limit });
+        }
+        let minimum = params.base_fee.minimum;
+        if transaction.max_fee_per_gas() < u128::from(minimum) {
+            return Err(Rejected::FeeTooLow { found: transaction.max_fee_per_gas(), minimum });
+        }
+        Ok(())
+    }
+
+    fn nonce(&self, address: &Address) -> u64 {
+        let state = &self.chain.head().state;
+        let leaf = state.get(&Key::Account(*address).path());
+        leaf.map_or(0, |leaf| match leaf.value {
+            Value::Account(account) => account.nonce,
+            Value::Slot(_) => 0,
+        })
+    }
+
+    /// Lets what the journal holds wait again.
+    fn restore(&self, entries: &[Vec<u8>]) {
+        for batch in entries.chunks(limits::POOL_BATCH) {
+            let raws = batch.iter().map(|entry| Bytes::copy_from_slice(entry)).collect();
+            let admitted = intake::admit(self, raws);
+            let mut queue = self.queue.lock();
+            admitted.iter().flatten().for_each(|one| queue.waiting.made_durable(&one.hash()));
+        }
+        let queue = self.queue.lock();
+        if !entries.is_empty() {
+            tracing::info!(waiting = queue.waiting.len(), journal = entries.len(), "the pool's transactions are back");
+        }
+        self.report(&queue);
+    }
+
+    fn report(&self, queue: &State) {
+        metrics::gauge!("ocelli_pool_transactions").set(queue.waiting.len() as f64);
+    }
+}

@@ -1,0 +1,188 @@
+//! The journal: the waiting transactions on disk, so that a restart forgets none that was accepted.
+//!
+//! ```text
+//! file    = magic genesis entry*       magic: "OCPOOL" and the format, 2 bytes; genesis: the chain's genesis hash
+//! entry   = length bytes check         length: 4 bytes, big-endian; bytes: an EIP-2718 transaction
+//!                                      check: the first 8 bytes of its hash
+//! ```
+//!
+//! Entries are appended, many with one sync. What left the pool stays until the file is rewritten. An entry that was half
+//! written when the power failed, and what follows it, was accepted from nobody and is cut off.
+
+use crate::{
+    limits,
+    store::{NEW_POOL_FILE, POOL_FILE},
+};
+use alloy_primitives::B256;
+use ocelli_core::{hash::keccak256, limits::TRANSACTION_BYTES};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufReader, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+const MAGIC: [u8; 8] = *b"OCPOOL\x00\x01";
+const HEAD: u64 = (MAGIC.len() + 32) as u64;
+const CHECK: usize = 8;
+
+/// The journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// The file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("the pool's threads cannot be started: {0}")]
+    Thread(io::Error),
+    /// The file is no journal, or another chain's, or another release's.
+    #[error("{} is not the journal of this chain's pool: delete it, or start over with --reset", path.display())]
+    OtherJournal {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The open journal.
+#[derive(Debug)]
+pub(super) struct Journal {
+    dir: PathBuf,
+    genesis: B256,
+    file: File,
+    /// Length of the file.
+    bytes: u64,
+    /// Something could not be written: from then on nothing is, since nobody knows what the file holds.
+    broken: bool,
+}
+
+impl Journal {
+    /// Opens the journal in `dir`, making it if it is not there, and reads what it holds, oldest first.
+    pub(super) fn open(dir: &Path, genesis: B256) -> Result<(Self, Vec<Vec<u8>>), PoolError> {
+        let path = dir.join(POOL_FILE);
+        let failed = |source| PoolError::Io { path: path.clone(), source };
+        if !path.exists() {
+            let file = write_new(dir, &genesis, &[]).map_err(failed)?;
+            return Ok((Self { dir: dir.to_owned(), genesis, file, bytes: HEAD, broken: false }, Vec::new()));
+        }
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
+        let mut reader = BufReader::new(&mut file);
+        let mut head = [0; HEAD as usize];
+        let is_ours = reader.read_exact(&mut head).is_ok() && head[..8] == MAGIC && head[8..] == genesis.0;
+        if !is_ours {
+            return Err(PoolError::OtherJournal { path });
+        }
+        let (entries, bytes) = read_entries(&mut reader).map_err(failed)?;
+        let length = file.metadata().map_err(failed)?.len();
+        if length > bytes {
+            tracing::warn!(
+                bytes = length - bytes,
+                "the pool's journal ends with something half written, which is cut off"
+            );
+            file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+        }
+        file.seek(SeekFrom::Start(bytes)).map_err(failed)?;
+        Ok((Self { dir: dir.to_owned(), genesis, file, bytes, broken: false }, entries))
+    }
+
+    /// Appends transactions; they are durable when this returns. After an error nothing can be appended any more.
+    pub(super) fn append<'a>(&mut self, transactions: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("the journal is broken"));
+        }
+        let mut encoded = Vec::new();
+        transactions.for_each(|transaction| append_entry(&mut encoded, transaction));
+        if encoded.is_empty() {
+            return Ok(());
+        }
+        self.broken = true;
+        self.file.write_all(&encoded)?;
+        self.file.sync_data()?;
+        self.broken = false;
+        self.bytes += encoded.len() as u64;
+        Ok(())
+    }
+
+    /// Whether the file is mostly of transactions that wait no longer, when those that wait have `live` bytes.
+    pub(super) fn is_stale(&self, live: u64) -> bool {
+        self.bytes > 2 * live + limits::POOL_JOURNAL_SLACK
+    }
+
+    /// Rewrites the file with nothing but `transactions`. A crash leaves the old file or the new one.
+    pub(super) fn rewrite(&mut self, transactions: &[&[u8]]) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("the journal is broken"));
+        }
+        self.broken = true;
+        self.file = write_new(&self.dir, &self.genesis, transactions)?;
+        self.bytes = self.file.metadata()?.len();
+        self.broken = false;
+        Ok(())
+    }
+}
+
+/// Writes a whole journal beside the old one and puts it in its place.
+fn write_new(dir: &Path, genesis: &B256, transactions: &[&[u8]]) -> io::Result<File> {
+    let new = dir.join(NEW_POOL_FILE);
+    let mut encoded = Vec::from(MAGIC);
+    encoded.extend_from_slice(genesis.as_slice());
+    transactions.iter().for_each(|transaction| append_entry(&mut encoded, transaction));
+    let mut file = File::create(&new)?;
+    file.write_all(&encoded)?;
+    file.sync_all()?;
+    fs::rename(&new, dir.join(POOL_FILE))?;
+    sync_folder(dir)?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn sync_folder(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn append_entry(encoded: &mut Vec<u8>, transaction: &[u8]) {
+    // At most TRANSACTION_BYTES, which the decoder saw to.
+    encoded.extend_from_slice(&(transaction.len() as u32).to_be_bytes());
+    encoded.extend_from_slice(transaction);
+    encoded.extend_from_slice(&keccak256(transaction)[..CHECK]);
+}
+
+/// Whole entries up to the first one that is not, and where that begins.
+fn read_entries(reader: &mut impl Read) -> io::Result<(Vec<Vec<u8>>, u64)> {
+    let (mut entries, mut at) = (Vec::new(), HEAD);
+    loop {
+        let mut length = [0; 4];
+        if !read_whole(reader, &mut length)? {
+            return Ok((entries, at));
+        }
+        let length = u32::from_be_bytes(length) as usize;
+        if length > TRANSACTION_BYTES {
+            return Ok((entries, at));
+        }
+        let (mut transaction, mut check) = (vec![0; length], [0; CHECK]);
+        let is_whole = read_whole(reader, &mut transaction)? && read_whole(reader, &mut check)?;
+        if !is_whole || keccak256(&transaction)[..CHECK] != check {
+            return Ok((entries, at));
+        }
+        entries.push(transaction);
+        at += (4 + length + CHECK) as u64;
+    }
+}
+
+/// Fills `out`; false if the file ends before.
+fn read_whole(reader: &mut impl Read, out: &mut [u8]) -> io::Result<bool> {
+    match reader.read_exact(out) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,352 @@
+//! What a pool promises, on a real chain with a real store and journal.
+
+mod kit;
+mod ordering;
+
+use super::*;
+use crate::store;
+use alloy_primitives::U256;
+use kit::{Node, Offer, offer};
+use ocelli_tests::wallet::{MAX_FEE, TIP, Wallet};
+use std::fs;
+
+#[tokio::test]
+async fn an_accepted_transaction_waits_and_can_be_taken() {
+    let node = Node::new(2);
+    let (mut one, mut two) = (Wallet::new(0), Wallet::new(1));
+    assert!(!node.pool.wait_for_work(Duration::ZERO));
+    let mut announced = node.pool.subscribe();
+    let sent = [one.transfer(two.address(), 1), one.transfer(two.address(), 2), two.transfer(one.address(), 3)];
+    for transaction in &sent {
+        assert_eq!(node.submit(transaction).await, Ok(transaction.hash()));
+        assert_eq!(announced.try_recv(), Ok(transaction.hash()));
+        assert_eq!(node.pool.get(&transaction.hash()).as_deref(), Some(transaction));
+    }
+    assert!(node.pool.wait_for_work(Duration::ZERO));
+    assert_eq!((node.pool.pending(), node.pool.queued()), (3, 0));
+    assert_eq!((node.pool.next_nonce(&one.address()), node.pool.next_nonce(&two.address())), (2, 1));
+    // A round has one of each account.
+    assert_eq!(node.pool.take(10, 7), [sent[0].clone(), sent[2].clone(), sent[1].clone()]);
+    assert_eq!(node.pool.take(2, 7), [sent[0].clone(), sent[2].clone()]);
+    assert_eq!(node.pool.take(10, MAX_FEE as u64 + 1), []);
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_in_words_that_wallets_know() {
+    let mut node = Node::new(3);
+    let (mut one, mut two) = (Wallet::new(0), Wallet::new(1));
+    let to = two.address();
+    let first = one.transfer(to, 1);
+    node.submit(&first).await.expect("accepted");
+    node.seal(&[first.clone()]);
+
+    let poor = Wallet::new(77);
+    let last = Wallet { nonce: u64::MAX, ..one.clone() };
+    let second = one.transfer(to, 1);
+    node.submit(&second).await.expect("accepted");
+    let at = |nonce| offer(&one, Offer { nonce, ..Offer::default() });
+    let encoded = |sent: &Recovered| sent.encoded().clone();
+    let cases: Vec<(Bytes, &str)> = vec![
+        (encoded(&first), "nonce too low: next nonce 1, tx nonce 0"),
+        (encoded(&second), "already known"),
+        (encoded(&at(1 + limits::POOL_NONCE_AHEAD)), "nonce too high"),
+        (encoded(&offer(&poor, Offer::default())), "insufficient funds for gas * price + value"),
+        (
+            encoded(&offer(&one, Offer { nonce: 2, fee: 6, tip: 0, ..Offer::default() })),
+            "max fee per gas less than block base fee",
+        ),
+        (
+            encoded(&offer(&one, Offer { nonce: 1, value: 9, ..Offer::default() })),
+            "replacement transaction underpriced",
+        ),
+        (kit::raw(&one, Offer { nonce: 2, gas: 20_999, ..Offer::default() }), "intrinsic gas too low"),
+        (kit::raw(&one, Offer { nonce: 2, gas: (1 << 24) + 1, ..Offer::default() }), "gas limit"),
+        (
+            kit::raw(&one, Offer { nonce: 2, fee: 10, tip: 11, ..Offer::default() }),
+            "max priority fee per gas higher than max fee per gas",
+        ),
+        (kit::raw(&one, Offer { nonce: 2, chain: 1, ..Offer::default() }), "invalid chain id"),
+        (kit::raw(&last, Offer { nonce: u64::MAX, ..Offer::default() }), "nonce has max value"),
+        (kit::raw_legacy_without_chain(&one), "only replay-protected"),
+        (Bytes::from_static(&[3, 0xc0]), "transaction type not valid"),
+        (Bytes::from_static(&[9, 0xc0]), "transaction type not valid"),
+        (Bytes::from_static(b"not a transaction"), "transaction"),
+        (Bytes::new(), "invalid transaction"),
+        (vec![2; 200_000].into(), "oversized data"),
+    ];
+    for (raw, words) in cases {
+        let text = node.pool.submit(raw).await.expect_err(words).to_string();
+        assert!(text.contains(words), "{text} instead of {words}");
+    }
+    assert_eq!(node.pool.pending() + node.pool.queued(), 1, "nothing of these was kept");
+    two.nonce = 0;
+    node.submit(&two.transfer(to, 1)).await.expect("the pool goes on");
+}
+
+#[tokio::test]
+async fn a_gas_limit_above_a_blocks_is_refused() {
+    let node = Node::with_params(1, |params| params.gas_limit = 100_000);
+    let rejected = node.submit(&offer(&Wallet::new(0), Offer { gas: 100_001, ..Offer::default() })).await;
+    assert_eq!(rejected, Err(Rejected::GasLimit { found: 100_001, limit: 100_000 }));
+    assert!(rejected.unwrap_err().to_string().contains("exceeds block gas limit"));
+}
+
+#[tokio::test]
+async fn contracts_send_nothing_and_delegated_accounts_little() {
+    let (contract, delegated) = (Wallet::new(0), Wallet::new(1));
+    let node = Node::with_codes(
+        2,
+        &[(contract.address(), vec![0x5f]), (delegated.address(), [&[0xef, 1, 0], [9; 20].as_slice()].concat())],
+    );
+    let refused = node.submit(&offer(&contract, Offer { nonce: 1, ..Offer::default() })).await;
+    assert_eq!(refused, Err(Rejected::SenderHasCode(contract.address())));
+    for nonce in 1..=limits::POOL_DELEGATED_TRANSACTIONS as u64 {
+        node.submit(&offer(&delegated, Offer { nonce, ..Offer::default() })).await.expect("accepted");
+    }
+    let nonce = limits::POOL_DELEGATED_TRANSACTIONS as u64 + 1;
+    let refused = node.submit(&offer(&delegated, Offer { nonce, ..Offer::default() })).await;
+    assert_eq!(refused, Err(Rejected::DelegatedLimit));
+    let dearer = Offer { nonce: 1, fee: 2 * MAX_FEE, tip: 2 * TIP, ..Offer::default() };
+    node.submit(&offer(&delegated, dearer)).await.expect("replaces");
+}
+
+#[tokio::test]
+async fn an_authorization_waits_only_for_accounts_with_few_transactions() {
+    let node = Node::new(2);
+    let (mut one, mut two) = (Wallet::new(0), Wallet::new(1));
+    let early = one.delegate(&mut two.clone(), Address::repeat_byte(9));
+    node.submit(&early).await.expect("accepted");
+    for _ in 0..limits::POOL_DELEGATED_TRANSACTIONS {
+        node.submit(&two.transfer(one.address(), 1)).await.expect("accepted");
+    }
+    assert_eq!(node.submit(&two.transfer(one.address(), 1)).await, Err(Rejected::DelegatedLimit));
+
+    let node = Node::new(2);
+    let (mut one, mut two) = (Wallet::new(0), Wallet::new(1));
+    for _ in 0..=limits::POOL_DELEGATED_TRANSACTIONS {
+        node.submit(&two.transfer(one.address(), 1)).await.expect("accepted");
+    }
+    let late = one.delegate(&mut two, Address::repeat_byte(9));
+    assert_eq!(node.submit(&late).await, Err(Rejected::AuthorityReserved(two.address())));
+}
+
+#[tokio::test]
+async fn what_all_waiting_transactions_cost_has_to_be_there() {
+    let node = Node::new(1);
+    let wallet = Wallet::new(0);
+    let ether = 10_u64.pow(18);
+    // Genesis gave 10,000 ether; 18 ether a transaction.
+    let costly = |nonce| offer(&wallet, Offer { nonce, value: 18 * ether, ..Offer::default() });
+    for nonce in 0..555 {
+        node.submit(&costly(nonce)).await.expect("accepted");
+    }
+    let refused = node.submit(&costly(555)).await;
+    assert!(matches!(refused, Err(Rejected::InsufficientFunds { .. })), "{refused:?}");
+    let small = offer(&wallet, Offer { nonce: 555, value: ether, ..Offer::default() });
+    node.submit(&small).await.expect("accepted");
+}
+
+#[tokio::test]
+async fn a_replacement_has_to_offer_a_tenth_more_in_both_numbers() {
+    let node = Node::new(1);
+    let wallet = Wallet::new(0);
+    let with = |fee, tip| offer(&wallet, Offer { fee, tip, ..Offer::default() });
+    let first = with(1_000, 100);
+    node.submit(&first).await.expect("accepted");
+    for (fee, tip) in [(1_099, 110), (1_100, 109), (1_000, 110), (1_100, 100), (5_000, 0)] {
+        let refused = node.submit(&with(fee, tip)).await;
+        assert_eq!(refused, Err(Rejected::Underpriced { known: first.hash() }), "{fee} {tip}");
+    }
+    let second = with(1_100, 110);
+    node.submit(&second).await.expect("accepted");
+    assert_eq!(node.pool.get(&first.hash()), None);
+    assert_eq!(node.pool.take(10, 7), [second]);
+}
+
+#[tokio::test]
+async fn a_gap_waits_until_it_is_filled() {
+    let node = Node::new(1);
+    let wallet = Wallet::new(0);
+    let at = |nonce| offer(&wallet, Offer { nonce, ..Offer::default() });
+    for nonce in [2, 1, 4] {
+        node.submit(&at(nonce)).await.expect("accepted");
+    }
+    assert!(!node.pool.wait_for_work(Duration::ZERO));
+    assert_eq!((node.pool.take(10, 7).len(), node.pool.pending(), node.pool.queued()), (0, 0, 3));
+    assert_eq!(node.pool.next_nonce(&wallet.address()), 0);
+    node.submit(&at(0)).await.expect("accepted");
+    assert_eq!(node.pool.take(10, 7), [at(0), at(1), at(2)]);
+    assert_eq!((node.pool.pending(), node.pool.queued()), (3, 1));
+    assert_eq!(node.pool.next_nonce(&wallet.address()), 3);
+}
+
+#[tokio::test]
+async fn a_sealed_block_takes_its_transactions_and_those_it_displaces() {
+    let mut node = Node::new(2);
+    let (mut one, two) = (Wallet::new(0), Wallet::new(1));
+    let sent = [one.transfer(two.address(), 1), one.transfer(two.address(), 2), one.transfer(two.address(), 3)];
+    for transaction in &sent {
+        node.submit(transaction).await.expect("accepted");
+    }
+    // The block has another transaction with the second nonce than the pool.
+    let other = offer(&one, Offer { nonce: 1, value: 99, ..Offer::default() });
+    node.seal(&[sent[0].clone(), other]);
+    assert_eq!(node.pool.take(10, 7), [sent[2].clone()]);
+    assert_eq!(node.pool.refusal(&sent[0].hash()), None);
+    let reason = node.pool.refusal(&sent[1].hash()).expect("a reason");
+    assert_eq!(reason, "its nonce was used in block 1");
+    assert_eq!(node.pool.next_nonce(&one.address()), 3);
+    node.seal(&[sent[2].clone()]);
+    assert_eq!((node.pool.pending(), node.pool.queued()), (0, 0));
+    assert_eq!(node.pool.next_nonce(&one.address()), 3);
+}
+
+#[tokio::test]
+async fn a_delegation_moves_the_authoritys_nonce_too() {
+    let mut node = Node::new(2);
+    let (mut one, mut two) = (Wallet::new(0), Wallet::new(1));
+    let waiting = [two.clone().transfer(one.address(), 1), offer(&two, Offer { nonce: 1, ..Offer::default() })];
+    for transaction in &waiting {
+        node.submit(transaction).await.expect("accepted");
+    }
+    let delegation = one.delegate(&mut two, Address::repeat_byte(9));
+    node.submit(&delegation).await.expect("accepted");
+    node.seal(&[delegation]);
+    assert_eq!(node.pool.get(&waiting[0].hash()), None);
+    assert_eq!(node.pool.take(10, 7), [waiting[1].clone()]);
+}
+
+#[tokio::test]
+async fn an_account_that_was_emptied_loses_what_it_cannot_pay_for() {
+    let mut node = Node::new(1);
+    let wallet = Wallet::new(0);
+    let ether = 10_u64.pow(18);
+    let cheap = offer(&wallet, Offer { nonce: 1, ..Offer::default() });
+    let dear = offer(&wallet, Offer { nonce: 2, value: 18 * ether, ..Offer::default() });
+    for transaction in [&cheap, &dear] {
+        node.submit(transaction).await.expect("accepted");
+    }
+    let all = U256::from(9_999) * U256::from(ether);
+    let emptying = kit::send(&wallet, 0, all);
+    node.seal(&[emptying]);
+    assert_eq!(node.pool.take(10, 7), [cheap]);
+    assert_eq!(node.pool.refusal(&dear.hash()).as_deref(), Some("insufficient funds in block 1"));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_gone_and_its_reason_is_known() {
+    let node = Node::new(1);
+    let wallet = Wallet::new(0);
+    let at = |nonce| offer(&wallet, Offer { nonce, ..Offer::default() });
+    for nonce in 0..3 {
+        node.submit(&at(nonce)).await.expect("accepted");
+    }
+    node.pool.drop_refused(&at(1).hash(), &Refused::RowWork);
+    assert_eq!(node.pool.take(10, 7), [at(0)]);
+    assert_eq!(node.pool.get(&at(1).hash()), None);
+    assert!(node.pool.refusal(&at(1).hash()).expect("a reason").contains("work"));
+    assert_eq!(node.pool.queued(), 1);
+}
+
+#[tokio::test]
+async fn an_accepted_transaction_outlives_the_process() {
+    let mut node = Node::new(2);
+    let (mut one, two) = (Wallet::new(0), Wallet::new(1));
+    let sent: Vec<Recovered> = (0..5).map(|at| one.transfer(two.address(), at)).collect();
+    for transaction in &sent {
+        node.submit(transaction).await.expect("accepted");
+    }
+    node.reopen();
+    assert_eq!(node.pool.take(10, 7), sent);
+    // A crash between a block and whatever the pool does about it: the pool hears of it only by opening.
+    node.publish(&sent[..2]);
+    node.reopen();
+    assert_eq!(node.pool.take(10, 7), sent[2..]);
+    assert_eq!(node.submit(&sent[3]).await, Err(Rejected::AlreadyKnown(sent[3].hash())));
+    assert_eq!(node.submit(&sent[0]).await, Err(Rejected::NonceTooLow { next: 2, found: 0 }));
+}
+
+#[tokio::test]
+async fn a_journal_that_ends_anywhere_keeps_what_is_whole() {
+    let mut node = Node::new(1);
+    let mut wallet = Wallet::new(0);
+    let mut ends = vec![node.journal().len()];
+    let sent: Vec<Recovered> = (0..3).map(|at| wallet.transfer(Address::ZERO, at)).collect();
+    for transaction in &sent {
+        node.submit(transaction).await.expect("accepted");
+        ends.push(node.journal().len());
+    }
+    let whole = node.journal();
+    for length in (ends[0]..=whole.len()).rev().step_by(7) {
+        node.reopen_with_journal(&whole[..length]);
+        let kept = ends.iter().filter(|end| **end <= length).count() - 1;
+        assert_eq!(node.pool.take(10, 7), sent[..kept], "{length} bytes");
+    }
+    let mut garbled = whole.clone();
+    garbled[ends[1] + 20] ^= 1;
+    node.reopen_with_journal(&garbled);
+    assert_eq!(node.pool.take(10, 7), sent[..1]);
+    node.submit(&sent[1]).await.expect("goes on after what was cut off");
+    node.reopen();
+    assert_eq!(node.pool.take(10, 7), sent[..2]);
+}
+
+#[test]
+fn another_chains_journal_is_refused() {
+    let (mut node, other) = (Node::new(1), Node::new(2));
+    let journal = other.journal();
+    let error = node.try_reopen_with_journal(&journal).expect_err("another chain's");
+    assert!(error.to_string().contains("pool.journal"), "{error}");
+}
+
+#[test]
+fn a_rewritten_journal_holds_what_waits() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let genesis = B256::repeat_byte(1);
+    let (mut journal, entries) = Journal::open(dir.path(), genesis).expect("opens");
+    assert!(entries.is_empty());
+    journal.append([b"one".as_slice(), b"two", b"three"].into_iter()).expect("appends");
+    journal.rewrite(&[b"two"]).expect("rewrites");
+    journal.append([b"four".as_slice()].into_iter()).expect("appends");
+    drop(journal);
+    fs::write(dir.path().join(store::NEW_POOL_FILE), "half").expect("writes");
+    let (mut journal, entries) = Journal::open(dir.path(), genesis).expect("opens");
+    assert_eq!(entries, [b"two".to_vec(), b"four".to_vec()]);
+    assert!(!journal.is_stale(0));
+    let long = vec![7; 1 << 20];
+    (0..=limits::POOL_JOURNAL_SLACK >> 20)
+        .for_each(|_| journal.append([long.as_slice()].into_iter()).expect("appends"));
+    assert!(journal.is_stale(0) && !journal.is_stale(1 << 30));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_are_answered_each() {
+    let node = Arc::new(Node::new(8));
+    let mut tasks = Vec::new();
+    for seed in 0..8 {
+        let node = node.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut wallet = Wallet::new(seed);
+            for _ in 0..20 {
+                let transaction = wallet.transfer(Address::ZERO, 1);
+                let (one, two) = tokio::join!(node.submit(&transaction), node.submit(&transaction));
+                let known = Err(Rejected::AlreadyKnown(transaction.hash()));
+                assert!((one.is_ok() && two == known) || (two.is_ok() && one == known));
+                assert!(node.pool.get(&transaction.hash()).is_some(), "known means durable");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("no panic");
+    }
+    assert_eq!(node.pool.pending(), 160);
+}
+
+#[test]
+fn reasons_are_bounded() {
+    let mut reasons = Reasons::default();
+    for at in 0..2 * limits::POOL_REASONS {
+        reasons.note(U256::from(at).into(), "why".into());
+    }
+    assert_eq!((reasons.by_hash.len(), reasons.order.len()), (limits::POOL_REASONS, limits::POOL_REASONS));
+}
