@@ -198,3 +198,5 @@ pub const VERIFY_ANNOUNCED: u32 = 16;
 pub const VERIFY_CLOCK_AHEAD: Duration = Duration::from_secs(2);
 /// How long it waits at the end for answers to its last attestations.
 pub const VERIFY_GOODBYE: Duration = Duration::from_secs(10);
+/// How long requests may still take when the process is told to stop.
+pub const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);

@@ -5,7 +5,7 @@ use crate::{
     chain::Chain,
     collect,
     genesis_file::Genesis,
-    limits, page,
+    limits, listener, page,
     pool::Pool,
     producer::{Producer, ProducerError, lie::Lie},
     rpc,
@@ -57,7 +57,14 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
     let genesis = &options.genesis;
     let (store, recovered) = Store::open(&options.data_dir, &genesis.config, &genesis.state, &genesis.codes)?;
     let store = Arc::new(store);
-    let chain = Arc::new(Chain::new(genesis.config.clone(), store.clone(), recovered));
+    let chain = Arc::new(Chain::new(
+        genesis.config.clone(),
+        store.clone(),
+        recovered.codes,
+        recovered.head,
+        recovered.states,
+        recovered.certificate,
+    ));
     let pool = Arc::new(Pool::open(&options.data_dir, chain.clone())?);
     // Listening comes before anything runs: a port in use is found out while there is nothing to take apart.
     let listener = TcpListener::bind(options.listen)
@@ -70,7 +77,7 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
     let api = api::router(ApiOptions {
         chain: chain.clone(),
         collecting,
-        evidence: EvidenceBook::open(&options.data_dir)?,
+        evidence: EvidenceBook::open(&options.data_dir.join("evidence"), chain.clone())?,
         on_fault: Arc::new(move |fault| {
             tracing::error!(height = fault.height, fault = %fault.description, "a fault was proved; no more blocks are made");
             stop_producing.stop();
@@ -95,26 +102,13 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
             () = failed.notified() => {}
         }
     };
-    let served = Served { app, listener };
-    served.until(stopped).await?;
+    tokio::select! {
+        served = listener::serve(listener, app) => served.context("the server failed")?,
+        () = stopped => {}
+    }
+    // The collector ends when the servers have let go of it.
     drop(collector);
     production.finish()
-}
-
-/// The servers.
-struct Served {
-    app: axum::Router,
-    listener: TcpListener,
-}
-
-impl Served {
-    async fn until(self, stopped: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let service = self.app.into_make_service_with_connect_info::<SocketAddr>();
-        tokio::select! {
-            served = async { axum::serve(self.listener, service).await } => served.context("the server failed"),
-            () = stopped => Ok(()),
-        }
-    }
 }
 
 fn recorder() -> anyhow::Result<PrometheusHandle> {

@@ -19,9 +19,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self' 'wa
 
 /// Serves the page at `/`.
 pub fn router() -> Router {
-    Router::new().route("/", axum::routing::get(|| async { file("index.html") })).fallback(|uri: Uri| async move {
-        file(uri.path().trim_start_matches('/'))
-    })
+    Router::new()
+        .route("/", axum::routing::get(|| async { file("index.html") }))
+        .fallback(|uri: Uri| async move { file(uri.path().trim_start_matches('/')) })
 }
 
 /// One file of the page.

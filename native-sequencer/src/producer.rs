@@ -54,7 +54,7 @@ pub struct Producer {
     chain: Arc<Chain>,
     pool: Arc<Pool>,
     store: Arc<Store>,
-    key: SecretKey,
+    key: Arc<SecretKey>,
     term: u64,
     lie: Option<Lie>,
 }
@@ -68,7 +68,7 @@ impl Producer {
         chain: Arc<Chain>,
         pool: Arc<Pool>,
         store: Arc<Store>,
-        key: SecretKey,
+        key: Arc<SecretKey>,
         lie: Option<Lie>,
     ) -> Result<Self, ProducerError> {
         if key.address() != chain.config().params.sequencer {

@@ -61,7 +61,7 @@ fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(ASCII_MARKDOWN).set_header(["what", "median", "unit"]);
+    table.load_style(ASCII_MARKDOWN).set_header(["what", "median", "unit"]);
     for figure in figures {
         let digits = if figure.ours < 100.0 { 1 } else { 0 };
         table.add_row([figure.name.to_owned(), format!("{:.digits$}", figure.ours), figure.unit.to_owned()]);

@@ -45,9 +45,9 @@ pub struct Args {
 
 /// Where a development chain is kept if nothing else is said.
 pub(super) fn default_data_dir() -> PathBuf {
-    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local").join("share"))
-    });
+    let base = std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local").join("share")));
     base.unwrap_or_else(|| PathBuf::from(".")).join("ocelli").join("dev")
 }
 

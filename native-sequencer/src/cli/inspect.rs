@@ -101,12 +101,15 @@ fn print_header(document: &BlockDocument, hash: &B256) {
     println!("block {} of term {}  {hash}", header.height, header.term);
     println!("parent      {}", header.parent);
     println!("state root  {}", header.state_root);
-    println!("time        {} ms since 1970    gas {}    base fee {} wei\n", header.time_ms, header.gas_used, header.base_fee);
+    println!(
+        "time        {} ms since 1970    gas {}    base fee {} wei\n",
+        header.time_ms, header.gas_used, header.base_fee
+    );
 }
 
 fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_BORDERS_ONLY).set_header(columns);
+    table.load_style(UTF8_BORDERS_ONLY).set_header(columns);
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
