@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(super) enum Block {
     /// The block with height 0, which nobody signed and which has no rows.
-    Genesis(Header),
+    Genesis(Box<Header>),
     /// Any other.
     Sealed(Arc<SealedBlock>),
 }
@@ -79,7 +79,7 @@ impl Rpc {
     /// The block with this height, if there is one.
     pub(super) fn block(&self, height: u64) -> Result<Option<Block>, RpcError> {
         if height == 0 {
-            return Ok(Some(Block::Genesis(self.chain.config().genesis_header())));
+            return Ok(Some(Block::Genesis(Box::new(self.chain.config().genesis_header()))));
         }
         Ok(self.chain.block(height)?.map(Block::Sealed))
     }

@@ -125,7 +125,7 @@ fn get_filter_changes(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Filter
             Ok(FilterChanges::Logs(logs))
         }
         Next::Blocks(heights) => {
-            let heights = heights.map_or(1..=0, |(from, to)| from..=to);
+            let heights = heights.into_iter().flat_map(|(from, to)| from..=to);
             let hash = |height| rpc.block(height).map(|block| block.map(|block| block.hash())).transpose();
             Ok(FilterChanges::Hashes(heights.filter_map(hash).collect::<Result<_, _>>()?))
         }

@@ -4,4 +4,5 @@ mod bad_input;
 mod calls;
 mod reads;
 mod sockets;
+mod submitting;
 mod world;

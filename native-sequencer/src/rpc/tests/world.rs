@@ -5,6 +5,7 @@ use crate::{
     chain::{Chain, Head},
     listener,
     pool::Pool,
+    producer::Producer,
     rpc,
     store::Store,
 };
@@ -21,7 +22,14 @@ use ocelli_tests::{
     wallet::{CHAIN_ID, Wallet},
 };
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
 use tower::ServiceExt;
 
 /// Without calldata, returns slot 0. With a first word of zero, reverts with the calldata. With any other, stores it in slot
@@ -40,6 +48,7 @@ pub(super) struct World {
     made: TestChain,
     pub(super) chain: Arc<Chain>,
     store: Arc<Store>,
+    pub(super) pool: Arc<Pool>,
     app: Router,
     _dir: tempfile::TempDir,
 }
@@ -61,8 +70,9 @@ impl World {
             recovered.certificate,
         ));
         let page = Router::new().route("/", axum::routing::get(|| async { "the page" }));
-        let app = rpc::router(chain.clone(), Arc::new(Pool), page);
-        Self { made, chain, store, app, _dir: dir }
+        let pool = Arc::new(Pool::open(dir.path(), chain.clone()).expect("opens"));
+        let app = rpc::router(chain.clone(), pool.clone(), page);
+        Self { made, chain, store, pool, app, _dir: dir }
     }
 
     /// Seals a block with these rows.
@@ -81,6 +91,16 @@ impl World {
         };
         self.chain.publish(sealed.clone(), head);
         sealed
+    }
+
+    /// Makes blocks of what is in the pool from now on, until the stopper is dropped. Nothing else may be sealed then.
+    pub(super) fn produce(&self) -> Stopper {
+        let (chain, pool, store) = (self.chain.clone(), self.pool.clone(), self.store.clone());
+        let mut producer = Producer::new(chain, pool, store, self.made.key.clone(), None).expect("the chain's key");
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stop = stopped.clone();
+        let thread = std::thread::spawn(move || producer.run(|| stop.load(Ordering::Acquire)).expect("makes blocks"));
+        Stopper { stopped, thread: Some(thread) }
     }
 
     /// Deploys the contract of these tests in a block of its own.
@@ -151,6 +171,21 @@ impl World {
         let address = listener.local_addr().expect("an address");
         tokio::spawn(listener::serve(listener, self.app.clone()));
         address
+    }
+}
+
+/// Stops making blocks when dropped.
+pub(super) struct Stopper {
+    stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

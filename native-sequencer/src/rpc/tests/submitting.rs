@@ -1,0 +1,64 @@
+//! Transactions in, receipts out, through pool, producer and store.
+
+use super::world::World;
+use alloy_primitives::{Address, B256};
+use ocelli_tests::wallet::Wallet;
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_raw_transaction_becomes_a_receipt() {
+    let mut wallets = [0, 1].map(Wallet::new);
+    let world = World::new(&wallets);
+    let _producing = world.produce();
+    let to = Address::repeat_byte(9);
+    let transfer = wallets[0].transfer(to, 5);
+    // Long enough for a slow machine; it answers as soon as the block is sealed.
+    let receipt = world.result("eth_sendRawTransactionSync", json!([transfer.encoded(), 30_000])).await;
+    assert_eq!((&receipt["transactionHash"], &receipt["status"]), (&json!(transfer.hash()), &json!("0x1")));
+    assert_eq!(receipt["blockNumber"], "0x1");
+    assert_eq!(world.result("eth_getTransactionReceipt", json!([transfer.hash()])).await, receipt);
+    assert_eq!(world.result("eth_getBalance", json!([to, "latest"])).await, "0x5");
+    let again = world.error("eth_sendRawTransaction", json!([transfer.encoded()])).await;
+    assert_eq!(again, (-32000, "nonce too low: next nonce 1, tx nonce 0".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_pending() {
+    let mut wallets = [0].map(Wallet::new);
+    let world = World::new(&wallets);
+    let filter = world.result("eth_newPendingTransactionFilter", json!([])).await;
+    let from = wallets[0].address();
+    let transfer = wallets[0].transfer(Address::repeat_byte(9), 5);
+    let hash = world.result("eth_sendRawTransaction", json!([transfer.encoded()])).await;
+    assert_eq!(hash, json!(transfer.hash()));
+    assert_eq!(world.result("eth_getTransactionCount", json!([from, "latest"])).await, "0x0");
+    assert_eq!(world.result("eth_getTransactionCount", json!([from, "pending"])).await, "0x1");
+    let pending = world.result("eth_getTransactionByHash", json!([hash])).await;
+    assert_eq!((&pending["from"], &pending["blockHash"]), (&json!(from), &Value::Null));
+    assert_eq!(world.result("eth_getTransactionReceipt", json!([hash])).await, Value::Null);
+    assert_eq!(world.result("eth_getFilterChanges", json!([filter])).await, json!([hash]));
+    assert_eq!(world.result("eth_getFilterChanges", json!([filter])).await, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_in_vain_is_told_why() {
+    let mut wallets = [0].map(Wallet::new);
+    let world = World::new(&wallets);
+    let (first, second) = (wallets[0].transfer(Address::ZERO, 5), wallets[0].transfer(Address::ZERO, 5));
+    let gap = world.response("eth_sendRawTransactionSync", json!([second.encoded(), 30_000])).await;
+    assert_eq!((&gap["error"]["code"], &gap["error"]["data"]), (&json!(5), &json!(second.hash())));
+    // Nobody makes blocks here.
+    let late = world.response("eth_sendRawTransactionSync", json!([first.encoded(), 1])).await;
+    assert_eq!((&late["error"]["code"], &late["error"]["data"]), (&json!(4), &json!(first.hash())));
+}
+
+#[tokio::test]
+async fn what_is_no_transaction_of_this_chain_is_refused() {
+    let world = World::new(&[Wallet::new(0)]);
+    let stranger = Wallet::new(99).transfer(Address::ZERO, 1);
+    for raw in [json!("0x"), json!("0x02c0"), json!(B256::ZERO), json!(stranger.encoded())] {
+        for method in ["eth_sendRawTransaction", "eth_sendRawTransactionSync"] {
+            assert_eq!(world.error(method, json!([raw])).await.0, -32000, "{raw}");
+        }
+    }
+}
