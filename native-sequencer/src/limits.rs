@@ -179,7 +179,7 @@ pub const VERIFY_FETCHES_A_WORKER: usize = 8;
 /// Messages between its threads before the faster one waits.
 pub const VERIFY_QUEUE: usize = 1_024;
 /// Times that it asks for a body before it says that it is withheld.
-pub const VERIFY_TRIES: u32 = 8;
+pub const VERIFY_TRIES: u32 = 6;
 /// How long it waits before it asks a second time, and for how long at most.
 pub const VERIFY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How long one answer may take.
@@ -196,6 +196,8 @@ pub const VERIFY_CERTIFICATES: usize = 16;
 pub const VERIFY_ANNOUNCED: u32 = 16;
 /// An attesting verifier does not sign a header that is further ahead of its clock.
 pub const VERIFY_CLOCK_AHEAD: Duration = Duration::from_secs(2);
+/// How long it waits before it says again what the sequencer was not ready for.
+pub const VERIFY_ATTEST_AGAIN: Duration = Duration::from_secs(5);
 /// How long it waits at the end for answers to its last attestations.
 pub const VERIFY_GOODBYE: Duration = Duration::from_secs(10);
 /// How long requests may still take when the process is told to stop.

@@ -15,7 +15,6 @@ mod attester;
 mod client;
 mod follow;
 mod pool;
-pub mod report;
 mod task;
 mod window;
 
@@ -359,3 +358,6 @@ impl ClientError {
         VerifyError::Server { url: url.to_owned(), reason: self.to_string() }
     }
 }
+
+#[cfg(test)]
+mod tests;

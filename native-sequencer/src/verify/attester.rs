@@ -35,6 +35,8 @@ pub(super) struct Attester {
     domain: SigningDomain,
     every: Duration,
     last: Option<Instant>,
+    /// Nothing is said before.
+    pause: Option<Instant>,
     /// Verified blocks that no certificate covers.
     blocks: BTreeMap<u64, Verified>,
     /// The first of them that nothing was said of since the connection was opened.
@@ -44,7 +46,7 @@ pub(super) struct Attester {
 impl Attester {
     pub(super) fn new(key: Arc<SecretKey>, config: &ChainConfig, every: Duration) -> Self {
         let domain = SigningDomain::new(config.params.chain_id, &config.genesis_hash());
-        Self { key, domain, every, last: None, blocks: BTreeMap::new(), unsaid: 0 }
+        Self { key, domain, every, last: None, pause: None, blocks: BTreeMap::new(), unsaid: 0 }
     }
 
     /// Takes note of a block that holds, and of which `tasks` were checked.
@@ -63,12 +65,18 @@ impl Attester {
 
     /// Takes note that what was said may be forgotten.
     pub(super) fn reconnected(&mut self) {
-        (self.unsaid, self.last) = (0, None);
+        (self.unsaid, self.last, self.pause) = (0, None, None);
+    }
+
+    /// Takes note that the sequencer was not ready for what was said: it is said again, a little later.
+    pub(super) fn not_taken(&mut self) {
+        (self.unsaid, self.pause) = (0, Some(Instant::now() + limits::VERIFY_ATTEST_AGAIN));
     }
 
     /// The next attestation, if it is time for one: the height voted for, and the encoded attestation.
     pub(super) fn next(&mut self) -> Option<(u64, Vec<u8>)> {
-        if self.last.is_some_and(|last| last.elapsed() < self.every) {
+        let paused = self.pause.is_some_and(|pause| Instant::now() < pause);
+        if paused || self.last.is_some_and(|last| last.elapsed() < self.every) {
             return None;
         }
         let next = self.now();

@@ -37,6 +37,23 @@ pub(super) enum ClientError {
     Malformed(&'static str),
 }
 
+impl ClientError {
+    /// Whether the server may answer otherwise a little later: it cannot be reached, has too much to do, or has not seen yet
+    /// what this is about.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { status, code, .. } => code == "unknown_block" || matches!(status, 429 | 502..=504),
+            Self::Transport(_) => true,
+            Self::Malformed(_) => false,
+        }
+    }
+
+    /// Whether the server says that it knew already.
+    pub(super) fn is_repetition(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "nothing_new" || code == "stale")
+    }
+}
+
 /// Servers, and the connections to them.
 #[derive(Debug)]
 pub(super) struct Client {

@@ -225,15 +225,8 @@ impl Pool {
         let mut tries = 0;
         loop {
             let answer = checker.client.post(0, "/v1/attestations", body);
-            let again = match &answer {
-                Err(ClientError::Transport(_)) => true,
-                // Unknown: sealed, but not seen yet by who collects. The others: too much to do.
-                Err(ClientError::Refused { status, code, .. }) => {
-                    code == "unknown_block" || matches!(status, 429 | 502..=504)
-                }
-                _ => false,
-            };
             tries += 1;
+            let again = answer.as_ref().is_err_and(ClientError::may_pass);
             if !again || tries >= limits::VERIFY_TRIES || self.is_over() {
                 return Note::Answered(height, answer);
             }

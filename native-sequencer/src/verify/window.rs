@@ -6,7 +6,7 @@
 use super::{
     Event, FoundFault, Summary, VerifiedBlock, VerifyError, VerifyOptions,
     attester::Attester,
-    client::Client,
+    client::{Client, ClientError},
     follow::{Follower, Start},
     pool::{Job, Note, Permits, Pool},
     task::{Block, Checker, Codes},
@@ -226,7 +226,7 @@ impl Window {
             }
             Note::Certificate(bytes) => self.certificate(&bytes, events),
             Note::FaultAnnounced(hash) => self.fault_announced(hash),
-            Note::Answered(height, answer) => self.answered(height, answer.map_err(|error| error.to_string()), events),
+            Note::Answered(height, answer) => self.answered(height, answer, events),
             Note::Fatal(error) => return Err(error),
         }
         Ok(())
@@ -387,14 +387,21 @@ impl Window {
         }
     }
 
-    fn answered(&mut self, height: u64, answer: Result<(), String>, events: &mut dyn FnMut(Event)) {
+    fn answered(&mut self, height: u64, answer: Result<(), ClientError>, events: &mut dyn FnMut(Event)) {
         self.unanswered = self.unanswered.saturating_sub(1);
         match answer {
             Ok(()) => {
                 self.summary.attestations += 1;
                 events(Event::Attested { height });
             }
-            Err(reason) => events(Event::AttestationRefused { height, reason }),
+            // Said again after a new connection, and not lost after all.
+            Err(error) if error.is_repetition() => {}
+            Err(error) => {
+                if let Some(attester) = self.attester.as_mut().filter(|_| error.may_pass()) {
+                    attester.not_taken();
+                }
+                events(Event::AttestationRefused { height, reason: error.to_string() });
+            }
         }
     }
 
