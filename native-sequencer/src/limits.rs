@@ -146,8 +146,12 @@ pub const ATTESTATIONS_A_PEER: (u32, Duration) = (64, Duration::from_millis(50))
 pub const ATTESTATION_QUEUE: usize = 1_024;
 /// Pieces of evidence that a peer may send at once, and the time after which it may send one more.
 pub const EVIDENCE_A_PEER: (u32, Duration) = (4, Duration::from_secs(10));
-/// Pieces of evidence that are received or checked at a time: each may be as large as a manifest and a body.
-pub const EVIDENCE_UNDER_WAY: usize = 2;
+/// Pieces of evidence that are received at a time: each may be as large as a manifest and a body.
+pub const EVIDENCE_RECEIVED: usize = 16;
+/// How long a piece of evidence may take to arrive.
+pub const EVIDENCE_ARRIVAL: Duration = Duration::from_secs(10);
+/// Pieces of evidence that are checked at a time.
+pub const EVIDENCE_CHECKED: usize = 2;
 /// Confirmed faults whose evidence is kept. The first one stops the sequencer; later ones are for the curious.
 pub const EVIDENCE_KEPT: usize = 16;
 /// Least time between two certificates.

@@ -29,6 +29,7 @@ pub struct StateProof {
     /// The block's height.
     pub height: u64,
     /// The keys, strictly ascending by path; at most [`limits::PROOF_KEYS`].
+    #[serde(deserialize_with = "wire::at_most::<{ limits::PROOF_KEYS }, _, _>")]
     pub leaves: Vec<ProvenKey>,
     /// The proof, from the root of the whole tree.
     pub proof: Proof,

@@ -9,27 +9,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 #[derive(Clone, Debug)]
 pub(super) struct Gate(Arc<Semaphore>);
 
-/// A place among those that may work.
-#[derive(Debug)]
-pub(super) struct Turn(OwnedSemaphorePermit);
-
 impl Gate {
     pub(super) fn new(at_a_time: usize) -> Self {
         Self(Arc::new(Semaphore::new(at_a_time)))
     }
 
     /// Waits for a turn, but not for long.
-    pub(super) async fn turn(&self) -> Result<Turn, ApiError> {
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let turn = tokio::time::timeout(limits::API_QUEUE, self.0.clone().acquire_owned()).await;
         match turn {
-            Ok(Ok(permit)) => Ok(Turn(permit)),
+            Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(ApiError::busy()),
         }
     }
 
     /// A turn if one is free now.
-    pub(super) fn turn_now(&self) -> Option<Turn> {
-        self.0.clone().try_acquire_owned().ok().map(Turn)
+    pub(super) fn turn_now(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.clone().try_acquire_owned().ok()
     }
 
     /// Runs `work` when it is its turn.
@@ -37,19 +33,11 @@ impl Gate {
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.turn().await?.run(work).await
-    }
-}
-
-impl Turn {
-    /// Runs `work` in this turn. The turn lasts as long as the work, even if whoever asked for it has gone.
-    pub(super) async fn run<T: Send + 'static>(
-        self,
-        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+        let turn = self.turn().await?;
+        // The turn lasts as long as the work, even if whoever asked for it has gone.
         let done = tokio::task::spawn_blocking(move || {
             let result = work();
-            drop(self.0);
+            drop(turn);
             result
         });
         done.await.unwrap_or_else(|error| Err(ApiError::internal(&error)))

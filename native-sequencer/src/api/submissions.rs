@@ -6,7 +6,7 @@ use super::{
     evidence::{Confirmed, EvidenceBookError},
     peers::Peer,
 };
-use crate::collect::Refused;
+use crate::{collect::Refused, limits};
 use alloy_primitives::B256;
 use axum::{
     Json,
@@ -71,13 +71,14 @@ fn refused(refused: Refused) -> ApiError {
 
 /// `POST /v1/evidence`: encoded [`Evidence`](ocelli_core::evidence::Evidence).
 ///
-/// A sender gets a turn before its body is read, so that no more bodies are held than are being checked.
+/// A sender gets a turn before its body is read, so that no more bodies are held than that. A slow one holds up no check.
 pub(super) async fn accuse(State(api): Shared, peer: Peer, body: Body) -> Result<Json<Value>, ApiError> {
     api.evidence_peers.take(peer)?;
-    let turn = api.evidence_gate.turn_now().ok_or_else(ApiError::busy)?;
-    let bytes = axum::body::to_bytes(body, EVIDENCE_BYTES).await.map_err(|_| too_large())?;
+    let arriving = api.evidence_arriving.turn_now().ok_or_else(ApiError::busy)?;
+    let arrival = tokio::time::timeout(limits::EVIDENCE_ARRIVAL, axum::body::to_bytes(body, EVIDENCE_BYTES));
+    let bytes = arrival.await.map_err(|_| ApiError::too_slow())?.map_err(|_| too_large())?;
     let work = api.clone();
-    turn.run(move || {
+    let checked = api.evidence_checks.run(move || {
         let confirmed = work.evidence.confirm(&bytes).map_err(unproven)?;
         if confirmed.is_new {
             report(&confirmed);
@@ -85,8 +86,10 @@ pub(super) async fn accuse(State(api): Shared, peer: Peer, body: Body) -> Result
         }
         let Confirmed { fault, hash, is_new } = confirmed;
         Ok(Json(json!({ "evidence": hash, "height": fault.height, "fault": fault.description, "new": is_new })))
-    })
-    .await
+    });
+    let answer = checked.await;
+    drop(arriving);
+    answer
 }
 
 fn report(confirmed: &Confirmed) {

@@ -1,5 +1,6 @@
 //! The API's HTTP side, as a verifier asks it. Nothing that comes back is believed; all of it is bounded.
 
+use super::backoff;
 use crate::limits;
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
@@ -146,14 +147,33 @@ impl Client {
         self.get(0, &format!("/v1/evidence/{hash}"), EVIDENCE_BYTES)
     }
 
-    /// Brings an attestation or evidence to a server.
-    pub(super) fn post(&self, server: usize, path: &str, body: &[u8]) -> Result<(), ClientError> {
+    fn post(&self, server: usize, path: &str, body: &[u8]) -> Result<(), ClientError> {
         let transport = |error: ureq::Error| ClientError::Transport(error.to_string());
         let request = self.agent.post(format!("{}{path}", self.url(server))).content_type("application/octet-stream");
         let mut response = request.send(body).map_err(transport)?;
         let status = response.status();
         let bytes = response.body_mut().with_config().limit(JSON_BYTES as u64).read_to_vec().map_err(transport)?;
         if status.is_success() { Ok(()) } else { Err(refused(status.as_u16(), &bytes)) }
+    }
+
+    /// Brings something to a server; again, unless `enough`, if the server was not ready for it.
+    pub(super) fn post_patiently(
+        &self,
+        server: usize,
+        path: &str,
+        body: &[u8],
+        enough: impl Fn() -> bool,
+    ) -> Result<(), ClientError> {
+        let mut tries = 0;
+        loop {
+            let answer = self.post(server, path, body);
+            tries += 1;
+            let again = answer.as_ref().is_err_and(ClientError::may_pass);
+            if !again || tries >= limits::VERIFY_TRIES || enough() {
+                return answer;
+            }
+            std::thread::sleep(backoff(tries));
+        }
     }
 }
 

@@ -164,7 +164,10 @@ impl Pool {
             let note = match job {
                 Job::Manifest(signed) => self.fetch_manifest(checker, notes, &signed),
                 Job::Task(block, task) => self.check(checker, notes, &block, task),
-                Job::Attestation(height, body) => Some(self.attest(checker, height, &body)),
+                Job::Attestation(height, body) => {
+                    let sent = checker.client.post_patiently(0, "/v1/attestations", &body, || self.is_over());
+                    Some(Note::Answered(height, sent))
+                }
                 Job::Announced(hash) => announced(checker, &hash),
             };
             // Nobody listening means that the run is over.
@@ -218,20 +221,6 @@ impl Pool {
             Checked::Valid { bytes } => Note::Valid(block.height(), bytes),
             Checked::Faulty(evidence) => Note::Faulty(evidence, false),
         })
-    }
-
-    /// Sends an attestation; again if the server was not ready for it.
-    fn attest(&self, checker: &Checker, height: u64, body: &[u8]) -> Note {
-        let mut tries = 0;
-        loop {
-            let answer = checker.client.post(0, "/v1/attestations", body);
-            tries += 1;
-            let again = answer.as_ref().is_err_and(ClientError::may_pass);
-            if !again || tries >= limits::VERIFY_TRIES || self.is_over() {
-                return Note::Answered(height, answer);
-            }
-            thread::sleep(backoff(tries));
-        }
     }
 }
 

@@ -416,8 +416,8 @@ impl Window {
         let bytes = Bytes::from(evidence.encode());
         let servers = if announced { 0 } else { self.client.servers() };
         let submitted = (0..servers).map(|server| {
-            let answer = self.client.post(server, "/v1/evidence", &bytes).map_err(|error| error.to_string());
-            (self.client.url(server).to_owned(), answer)
+            let answer = self.client.post_patiently(server, "/v1/evidence", &bytes, || false);
+            (self.client.url(server).to_owned(), answer.map_err(|error| error.to_string()))
         });
         let submitted = submitted.collect();
         VerifyError::Fault(Box::new(FoundFault { height, hash, fault, evidence: bytes, announced, submitted }))
