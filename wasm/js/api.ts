@@ -71,7 +71,8 @@ export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): 
     const headers = { "content-type": "application/octet-stream" };
     const response = await send(path, { method: "POST", body, headers });
     if (!response.ok) throw await refusal(response, path);
-    await response.body?.cancel();
+    // What it says is of no use, but a connection whose answer is read can be used again.
+    await read(response, limits.REASON_BYTES);
   }
 
   async function refusal(response: Response, path: string): Promise<EndpointError> {
