@@ -6,7 +6,7 @@ pub mod body;
 pub mod check;
 
 pub use body::{CodeRef, ListError, RowBody};
-pub use check::{CellProof, RowFault, RowTask, verify_row};
+pub use check::{CellProof, RowFault, RowHeaderField, RowTask, verify_row};
 
 use crate::{
     evm::{Env, Executed, Refused, RowEffects, RowExecutor, Source, StateError, rules},

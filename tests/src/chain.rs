@@ -84,6 +84,8 @@ pub struct TestChain {
     pub config: ChainConfig,
     /// The key that signs headers.
     pub key: Arc<SecretKey>,
+    /// The term of the blocks that it makes.
+    pub term: u64,
     /// The last header.
     pub head: Header,
     /// The last header's log of ancestors.
@@ -131,7 +133,7 @@ impl TestChain {
         let config = ChainConfig { params: params(key.address()), state_root: tree.root(), time_ms: 1_700_000_000_000 };
         let head = config.genesis_header();
         let state = State { tree, codes: codes.into_iter().collect() };
-        Self { config, key, head, ancestors: Frontier::default(), state }
+        Self { config, key, term: 0, head, ancestors: Frontier::default(), state }
     }
 
     /// Executes `rows` of transactions and makes the next block of them, a tenth of a second after the last.
@@ -146,7 +148,7 @@ impl TestChain {
 
     fn seal(&mut self, before: State, rows: Vec<ExecutedRow>, time_ms: u64) -> TestBlock {
         let (parent, parent_ancestors) = (self.head.clone(), self.ancestors.clone());
-        let assembled = assemble(&self.config, &parent, &mut self.ancestors, (time_ms, 0), &before.tree, &rows)
+        let assembled = assemble(&self.config, &parent, &mut self.ancestors, (time_ms, self.term), &before.tree, &rows)
             .expect("splits into columns");
         assert_eq!(assembled.state.root(), self.state.tree.root());
         self.head = assembled.header.clone();

@@ -1,4 +1,8 @@
 //! What the tests that cross folders share: chains made by the core alone, and transactions as wallets make them.
 
+pub mod bytecode;
 pub mod chain;
+pub mod lies;
+pub mod realistic;
+pub mod verdicts;
 pub mod wallet;

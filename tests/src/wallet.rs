@@ -48,10 +48,17 @@ impl Wallet {
     where
         TxEnvelope: From<alloy_consensus::Signed<T>>,
     {
-        let signature = alloy(&self.key.sign(&transaction.signature_hash()));
-        let envelope = TxEnvelope::from(transaction.into_signed(signature));
-        let decoded = Transaction::decode(&envelope.encoded_2718(), CHAIN_ID).expect("well formed");
+        let decoded = Transaction::decode(&self.encode(transaction), CHAIN_ID).expect("well formed");
         Recovered::new(decoded).expect("signed")
+    }
+
+    /// The EIP-2718 bytes of `transaction`, signed, whatever it is.
+    pub fn encode<T: SignableTransaction<AlloySignature>>(&self, transaction: T) -> Bytes
+    where
+        TxEnvelope: From<alloy_consensus::Signed<T>>,
+    {
+        let signature = alloy(&self.key.sign(&transaction.signature_hash()));
+        TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
     }
 
     fn next_nonce(&mut self) -> u64 {
