@@ -11,10 +11,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
-import { createPublicClient, http, type Address, type Hash, type PublicClient } from "viem";
+import { createPublicClient, http, type Address, type Hash } from "viem";
 import { mnemonicToAccount, type HDAccount } from "viem/accounts";
 import { ocelliBinary } from "../../tools/paths.js";
 import { startOcelli, type Ocelli } from "./ocelli.js";
+import { sealed } from "./sealed.js";
 
 const KILLS = 100;
 const SENDERS = 6;
@@ -115,9 +116,9 @@ async function assertContinues(chain: Ocelli, senders: readonly Sender[], publis
 }
 
 async function assertAllSealed(chain: Ocelli, hashes: readonly Hash[]): Promise<void> {
-  const client = createPublicClient({ transport: http(chain.url), pollingInterval: 50 }) as PublicClient;
+  const client = createPublicClient({ transport: http(chain.url) });
   const last = hashes.slice(-SENDERS * 2);
-  for (const hash of last) await client.waitForTransactionReceipt({ hash, timeout: 30_000 });
+  for (const hash of last) await sealed(client, hash);
   for (const hash of hashes) {
     const { status } = await client.getTransactionReceipt({ hash });
     assert.equal(status, "success", hash);

