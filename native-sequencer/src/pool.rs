@@ -168,7 +168,8 @@ impl Pool {
     /// Up to `max` transactions that a block with this base fee, in wei, can take; each sender's in the order of nonces. They
     /// stay until the block is sealed.
     pub fn take(&self, max: usize, base_fee: u64) -> Vec<Recovered> {
-        self.shared.queue.lock().waiting.take(max, base_fee)
+        let taken = self.shared.queue.lock().waiting.take(max, base_fee);
+        taken.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     /// Tells the pool of a block that the chain has published.

@@ -99,7 +99,15 @@ impl Store {
             .open(&path)
             .map_err(|error| Failure::from(error).at(&path))?;
         check_chain(&database, &path, config)?;
+        let started = Instant::now();
         let recovered = recover::recover(&database, config).map_err(|failure| failure.at(&path))?;
+        tracing::info!(
+            height = recovered.head.header.height,
+            keys = recovered.head.state.len(),
+            milliseconds = started.elapsed().as_millis() as u64,
+            "opened {}",
+            path.display()
+        );
         let last = Mutex::new(Last { height: recovered.head.header.height, hash: recovered.head.hash });
         Ok((Self { database, path, last, _folder: folder }, recovered))
     }
@@ -136,7 +144,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub fn append_certificate(&self, certificate: &Certificate) -> Result<(), StoreError> {
-        let encoded = wire::encode(certificate);
+        let encoded = certificate.encode();
         self.write(|transaction| {
             transaction.open_table(CERTIFICATES)?.insert(certificate.height, encoded.as_slice())?;
             Ok(())

@@ -404,7 +404,7 @@ impl Queue {
     ///
     /// It goes in rounds, one transaction of each account a round, so a long queue delays nobody but its own account. In a
     /// round the highest tips go first, and of equal ones the one that came first. They stay in the queue.
-    pub(super) fn take(&self, most: usize, base_fee: u64) -> Vec<Recovered> {
+    pub(super) fn take(&self, most: usize, base_fee: u64) -> Vec<Arc<Recovered>> {
         let mut taken = Vec::new();
         let mut accounts: Vec<&Account> = self.ready.iter().filter_map(|sender| self.accounts.get(sender)).collect();
         let mut round = 0;
@@ -422,16 +422,18 @@ impl Queue {
             offers.sort_unstable_by_key(|(tip, arrival, ..)| (*tip, *arrival));
             accounts = offers.iter().map(|(_, _, account, _)| *account).collect();
             let fits = most - taken.len();
-            taken.extend(offers.iter().take(fits).map(|(.., next)| Recovered::clone(&next.transaction)));
+            taken.extend(offers.iter().take(fits).map(|(.., next)| next.transaction.clone()));
             round += 1;
         }
         taken
     }
 
-    /// All durable transactions, each account's in the order of nonces.
+    /// All durable transactions, in the order in which they came.
     pub(super) fn durable(&self) -> Vec<Arc<Recovered>> {
         let waiting = self.accounts.values().flat_map(|account| account.waiting.values());
-        waiting.filter(|waiting| waiting.durable).map(|waiting| waiting.transaction.clone()).collect()
+        let mut durable: Vec<&Waiting> = waiting.filter(|waiting| waiting.durable).collect();
+        durable.sort_unstable_by_key(|waiting| waiting.arrival);
+        durable.into_iter().map(|waiting| waiting.transaction.clone()).collect()
     }
 }
 

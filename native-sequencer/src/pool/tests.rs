@@ -299,6 +299,16 @@ fn another_chains_journal_is_refused() {
     assert!(error.to_string().contains("pool.journal"), "{error}");
 }
 
+#[tokio::test]
+async fn a_journals_bytes_are_as_drawn() {
+    let node = Node::new(1);
+    let sent = Wallet::new(0).transfer(Address::ZERO, 1);
+    node.submit(&sent).await.expect("accepted");
+    let length = (sent.encoded().len() as u32).to_be_bytes();
+    let head = [b"OCPOOL\x00\x01".as_slice(), node.chain.config.genesis_hash().as_slice()].concat();
+    assert_eq!(node.journal(), [&head, &length[..], sent.encoded(), &sent.hash()[..8]].concat());
+}
+
 #[test]
 fn a_rewritten_journal_holds_what_waits() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -349,4 +359,34 @@ fn reasons_are_bounded() {
         reasons.note(U256::from(at).into(), "why".into());
     }
     assert_eq!((reasons.by_hash.len(), reasons.order.len()), (limits::POOL_REASONS, limits::POOL_REASONS));
+}
+
+/// The whole way, as a node goes it: submit, make blocks, stop in between, go on.
+#[tokio::test]
+async fn what_is_accepted_comes_into_blocks_in_the_order_of_nonces() {
+    let mut node = Node::new(4);
+    let mut wallets: Vec<Wallet> = (0..4).map(Wallet::new).collect();
+    let mut sent = Vec::new();
+    for round in 0..5 {
+        for wallet in &mut wallets {
+            sent.push(wallet.transfer(Address::repeat_byte(round), 1));
+        }
+    }
+    // Each account's nonces arrive backwards, and the node stops twice.
+    let mut included = Vec::new();
+    for (at, transaction) in sent.iter().rev().enumerate() {
+        node.submit(transaction).await.expect("accepted");
+        if at % 7 == 6 {
+            included.extend(node.produce());
+            node.reopen();
+        }
+    }
+    included.extend(node.produce());
+    assert_eq!(node.pool.pending() + node.pool.queued(), 0);
+    assert_eq!(included.len(), sent.len());
+    for wallet in &wallets {
+        let nonces = included.iter().filter(|sealed| sealed.0 == wallet.address()).map(|sealed| sealed.1);
+        assert_eq!(nonces.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+        assert_eq!(node.pool.next_nonce(&wallet.address()), 5);
+    }
 }

@@ -191,7 +191,7 @@ pub(super) fn decode_writes(height: u64, encoded: &[u8]) -> Result<Vec<StoredLea
 }
 
 pub(super) fn decode_certificate(height: u64, encoded: &[u8]) -> Result<Certificate, Failure> {
-    let decoded = wire::decode(encoded, usize::MAX);
+    let decoded = Certificate::decode(encoded);
     decoded.map_err(|error| Failure::Damaged(format!("the certificate for block {height}: {error}")))
 }
 

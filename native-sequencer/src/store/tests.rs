@@ -6,7 +6,7 @@ mod crash;
 use super::{ArchiveError, ImportError, ReplayError, Store, StoreError, import, recover::Recovered};
 use crate::{block::SealedBlock, limits};
 use chain::{BLOCKS, Made, blocks};
-use ocelli_core::evm::Source;
+use ocelli_core::{certificate::Certificate, evm::Source, hash::keccak256, wire};
 use proptest::prelude::*;
 use std::{fs, path::Path};
 
@@ -301,6 +301,52 @@ fn small_file() -> &'static [u8] {
 fn small_database() -> &'static [u8] {
     static FILE: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
     FILE.get_or_init(|| fs::read(stored(4).path().join("chain.redb")).expect("reads"))
+}
+
+#[test]
+fn a_certificate_is_found_by_the_heights_it_covers_and_after_opening_again() {
+    let dir = stored(6);
+    let certificate = |after: u64, height: u64| Certificate {
+        after,
+        height,
+        term: 0,
+        header: blocks().blocks[height as usize - 1].hash,
+        attestations: Vec::new(),
+    };
+    let (two, five) = (certificate(0, 2), certificate(2, 5));
+    let (store, recovered) = open(dir.path(), blocks()).expect("opens");
+    assert_eq!(recovered.certificate, None);
+    assert_eq!(store.latest_certificate().expect("reads"), None);
+    store.append_certificate(&two).expect("appends");
+    store.append_certificate(&five).expect("appends");
+    let covering = |height| store.certificate_at_or_after(height).expect("reads");
+    assert_eq!([1, 2, 3, 5].map(covering), [&two, &two, &five, &five].map(|found| Some(found.clone())));
+    assert_eq!(covering(6), None);
+    drop(store);
+    let (_, recovered) = open(dir.path(), blocks()).expect("opens");
+    assert_eq!(recovered.certificate.as_deref(), Some(&five));
+}
+
+#[test]
+fn the_frames_of_a_file_are_as_drawn() {
+    let file = exported(stored(1).path(), 1, 1);
+    assert_eq!(file[..8], *b"OCELLI\x00\x01");
+    let (mut rest, mut kinds) = (&file[8..], Vec::new());
+    while !rest.is_empty() {
+        let length = u64::from_be_bytes(rest[1..9].try_into().expect("eight bytes")) as usize;
+        let (frame, after) = rest.split_at(9 + length);
+        assert_eq!(keccak256(frame), after[..32]);
+        match frame[0] {
+            1 => assert_eq!(frame[9..], wire::encode(&blocks().config)),
+            3 => assert!(blocks().codes.iter().any(|(_, code)| frame[9..] == **code)),
+            4 => assert_eq!(frame[9..], blocks().blocks[0].stored.encode()),
+            5 => assert_eq!(frame[9..], 1_u64.to_be_bytes()),
+            _ => {}
+        }
+        kinds.push(frame[0]);
+        rest = &after[32..];
+    }
+    assert_eq!(kinds, [1, 2, 3, 4, 5]);
 }
 
 #[test]

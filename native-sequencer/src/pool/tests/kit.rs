@@ -3,6 +3,7 @@
 use super::super::*;
 use crate::{
     chain::Head,
+    producer::Producer,
     store::{self, POOL_FILE, Store, tests::chain::seal},
 };
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, TxLegacy};
@@ -19,7 +20,7 @@ use tempfile::TempDir;
 /// A node without servers and producer.
 pub(super) struct Node {
     // Closed in this order.
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
     store: Arc<Store>,
     pub(super) chain: TestChain,
     genesis: (Tree, Vec<(B256, Bytes)>),
@@ -80,6 +81,18 @@ impl Node {
         self.pool.sealed(&block);
     }
 
+    /// Makes blocks as long as something is ready; sender and nonce of what is in them, in order.
+    pub(super) fn produce(&mut self) -> Vec<(Address, u64)> {
+        let (chain, store) = (self.pool.shared.chain.clone(), self.store.clone());
+        let mut producer =
+            Producer::new(chain, self.pool.clone(), store, self.chain.key.clone(), None).expect("the chain's key");
+        let mut included = Vec::new();
+        while let Some(block) = producer.make_block().expect("makes blocks") {
+            included.extend(block.transactions.iter().map(|sealed| (sealed.sender, sealed.transaction.nonce())));
+        }
+        included
+    }
+
     pub(super) fn journal(&self) -> Vec<u8> {
         fs::read(self.dir.path().join(POOL_FILE)).expect("reads")
     }
@@ -109,13 +122,13 @@ fn open(
     dir: &TempDir,
     chain: &TestChain,
     genesis: &(Tree, Vec<(B256, Bytes)>),
-) -> Result<(Arc<Store>, Pool), PoolError> {
+) -> Result<(Arc<Store>, Arc<Pool>), PoolError> {
     let config = chain.config.clone();
     let (store, recovered) = Store::open(dir.path(), &config, &genesis.0, &genesis.1).expect("opens");
     let store = Arc::new(store);
     let store::Recovered { states, head, codes, certificate } = recovered;
     let chain = Arc::new(Chain::new(config, store.clone(), codes, head, states, certificate));
-    Ok((store, Pool::open(dir.path(), chain)?))
+    Ok((store, Arc::new(Pool::open(dir.path(), chain)?)))
 }
 
 /// The numbers of a transfer.
