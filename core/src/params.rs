@@ -35,6 +35,16 @@ impl Fork {
         }
     }
 
+    /// Whether transactions of this EIP-2718 type exist: set code transactions (EIP-7702) came with Prague.
+    pub(crate) const fn takes(self, kind: u8) -> bool {
+        !matches!((self, kind), (Self::Cancun, 4))
+    }
+
+    /// Whether a transaction's gas limit is capped (EIP-7825).
+    pub(crate) const fn caps_gas_limit(self) -> bool {
+        matches!(self, Self::Osaka)
+    }
+
     const fn number(self) -> u8 {
         match self {
             Self::Cancun => 0,

@@ -1,8 +1,8 @@
 //! Transactions: EIP-2718 bytes that are valid whatever the state is.
 //!
 //! A [`Transaction`] that exists is of a type that Ocelli takes (legacy with EIP-155, 2930, 1559, 7702), is for this chain, is
-//! signed in Ethereum's one form (EIP-2), can pay for its own bytes, and encodes to the bytes that it was decoded from. Who
-//! sent it is the one thing left to find out, because that costs the most: [`Recovered`] knows.
+//! signed in Ethereum's one form (EIP-2), can pay for its own bytes under the chain's fork, and encodes to the bytes that it
+//! was decoded from. Who sent it is the one thing left to find out, because that costs the most: [`Recovered`] knows.
 //!
 //! What depends on state (nonce, balance, base fee) is the EVM's to check.
 
@@ -12,6 +12,7 @@ mod recovered;
 use crate::{
     hash::keccak256,
     limits,
+    params::Fork,
     signature::{self, Signature, SignatureError},
 };
 use alloy_eips::eip2930::AccessList;
@@ -20,7 +21,7 @@ use envelope::Envelope;
 pub use recovered::Recovered;
 use revm::{
     context_interface::{cfg::GasParams, transaction::SignedAuthorization},
-    primitives::{eip3860::MAX_INITCODE_SIZE, eip7825::TX_GAS_LIMIT_CAP, hardfork::SpecId},
+    primitives::{eip3860::MAX_INITCODE_SIZE, eip7825::TX_GAS_LIMIT_CAP},
 };
 
 /// Why bytes are not a transaction of this chain. Each is the sender's fault.
@@ -34,7 +35,7 @@ pub enum TransactionError {
     },
     /// Not the canonical RLP of a transaction of its type, or something left over.
     Malformed,
-    /// A transaction type that is not taken.
+    /// A transaction type that is not taken, or not under this fork.
     UnknownType(u8),
     /// A blob transaction (EIP-4844): Ocelli has no blobs.
     Blob,
@@ -49,13 +50,13 @@ pub enum TransactionError {
     Signature(SignatureError),
     /// The nonce is the last one, which no transaction may have (EIP-2681).
     NonceExhausted,
-    /// The gas limit is above 2^24 (EIP-7825).
+    /// The gas limit is above 2^24 (EIP-7825; from Osaka on).
     GasLimitTooHigh {
         /// The gas limit.
         found: u64,
     },
     /// The gas limit does not cover what the transaction costs before anything runs (EIP-2028, EIP-2930, EIP-3860,
-    /// EIP-7623, EIP-7702).
+    /// EIP-7623, EIP-7702; of these what the fork has).
     GasLimitTooLow {
         /// The gas needed.
         needed: u64,
@@ -115,18 +116,18 @@ impl PartialEq for Transaction {
 impl Eq for Transaction {}
 
 impl Transaction {
-    /// Decodes the EIP-2718 encoding of a signed transaction for the chain `chain_id`.
+    /// Decodes the EIP-2718 encoding of a signed transaction for the chain `chain_id` whose rules are those of `fork`.
     ///
     /// # Errors
     /// [`TransactionError`], by the first rule broken.
-    pub fn decode(bytes: &[u8], chain_id: u64) -> Result<Self, TransactionError> {
+    pub fn decode(bytes: &[u8], chain_id: u64, fork: Fork) -> Result<Self, TransactionError> {
         if bytes.len() > limits::TRANSACTION_BYTES {
             return Err(TransactionError::TooLong { length: bytes.len() });
         }
         let envelope = Envelope::decode(bytes)?;
         let signature = envelope.signature().map_err(TransactionError::Signature)?;
-        let intrinsic_gas = intrinsic_gas(&envelope);
-        let max_cost = check(&envelope, chain_id, intrinsic_gas)?;
+        let intrinsic_gas = intrinsic_gas(&envelope, fork);
+        let max_cost = check(&envelope, chain_id, fork, intrinsic_gas)?;
         let (encoded, hash) = (Bytes::copy_from_slice(bytes), keccak256(bytes));
         Ok(Self { envelope, signature, encoded, hash, max_cost, intrinsic_gas })
     }
@@ -240,12 +241,12 @@ impl Transaction {
     }
 }
 
-/// Gas that is spent before anything runs, in Osaka: the greater of the intrinsic gas and the calldata floor (EIP-7623).
-fn intrinsic_gas(envelope: &Envelope) -> u64 {
+/// Gas that is spent before anything runs: the greater of the intrinsic gas and the calldata floor (EIP-7623).
+fn intrinsic_gas(envelope: &Envelope, fork: Fork) -> u64 {
     let fields = envelope.fields();
     let access_list = envelope.access_list().map_or(&[][..], |list| list.as_slice());
     let slots: usize = access_list.iter().map(|item| item.storage_keys.len()).sum();
-    let gas = GasParams::new_spec(SpecId::OSAKA).initial_tx_gas(
+    let gas = GasParams::new_spec(fork.spec()).initial_tx_gas(
         envelope.input(),
         fields.kind().is_create(),
         access_list.len() as u64,
@@ -257,8 +258,11 @@ fn intrinsic_gas(envelope: &Envelope) -> u64 {
 }
 
 /// Checks the fields and returns the greatest cost.
-fn check(envelope: &Envelope, chain_id: u64, intrinsic_gas: u64) -> Result<U256, TransactionError> {
+fn check(envelope: &Envelope, chain_id: u64, fork: Fork, intrinsic_gas: u64) -> Result<U256, TransactionError> {
     let fields = envelope.fields();
+    if !fork.takes(envelope.kind()) {
+        return Err(TransactionError::UnknownType(envelope.kind()));
+    }
     let found = fields.chain_id().ok_or(TransactionError::NotReplayProtected)?;
     if found != chain_id {
         return Err(TransactionError::OtherChain { found });
@@ -266,7 +270,7 @@ fn check(envelope: &Envelope, chain_id: u64, intrinsic_gas: u64) -> Result<U256,
     if fields.nonce() == u64::MAX {
         return Err(TransactionError::NonceExhausted);
     }
-    if fields.gas_limit() > TX_GAS_LIMIT_CAP {
+    if fork.caps_gas_limit() && fields.gas_limit() > TX_GAS_LIMIT_CAP {
         return Err(TransactionError::GasLimitTooHigh { found: fields.gas_limit() });
     }
     if fields.max_priority_fee_per_gas().is_some_and(|tip| tip > fields.max_fee_per_gas()) {
@@ -281,7 +285,7 @@ fn check(envelope: &Envelope, chain_id: u64, intrinsic_gas: u64) -> Result<U256,
     if fields.gas_limit() < intrinsic_gas {
         return Err(TransactionError::GasLimitTooLow { needed: intrinsic_gas });
     }
-    // At most 2^24 · 2^128: no overflow before the value is added.
+    // At most 2^64 · 2^128: no overflow before the value is added.
     let gas = U256::from(fields.gas_limit()) * U256::from(fields.max_fee_per_gas());
     gas.checked_add(fields.value()).ok_or(TransactionError::CostOverflow)
 }

@@ -4,6 +4,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, B256, b256};
 use ocelli_core::{
     hash::keccak256,
+    params::Fork,
     promise::{Breach, Facts, NonceUse, Outcome, Promise, PromiseError, SignedPromise, VoidReason},
     signature::SecretKey,
     transaction::{Recovered, Transaction},
@@ -37,7 +38,7 @@ fn transaction(nonce: u64) -> Recovered {
     let signature = key(1).sign(&keccak256(tx.encoded_for_signing()));
     let mut bytes = Vec::new();
     tx.into_signed((&signature).into()).eip2718_encode(&mut bytes);
-    Recovered::new(Transaction::decode(&bytes, CHAIN).unwrap()).unwrap()
+    Recovered::new(Transaction::decode(&bytes, CHAIN, Fork::Osaka).unwrap()).unwrap()
 }
 
 const FACTS: Facts = Facts { nonce: NonceUse::Unused, term: 3, lowest_base_fee: 10, max_fee_per_gas: 10 };

@@ -11,6 +11,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, b256, hex};
 use ocelli_core::{
     hash::keccak256,
     limits,
+    params::Fork,
     signature::{SecretKey, Signature, SignatureError, recover},
     transaction::{Recovered, Transaction, TransactionError},
 };
@@ -43,7 +44,7 @@ fn encode<T: SignableTransaction<alloy_primitives::Signature> + RlpEcdsaEncodabl
 }
 
 fn decode(bytes: &[u8]) -> Result<Transaction, TransactionError> {
-    Transaction::decode(bytes, CHAIN)
+    Transaction::decode(bytes, CHAIN, Fork::Osaka)
 }
 
 fn access_list() -> AccessList {
@@ -157,7 +158,7 @@ fn the_example_of_eip_155_is_a_transaction_of_chain_1() {
         "f86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a028ef61340bd939bc2195fe5375
          67866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc64214b297fb1966a3b6d83"
     );
-    let transaction = Transaction::decode(&bytes, 1).unwrap();
+    let transaction = Transaction::decode(&bytes, 1, Fork::Osaka).unwrap();
     assert_eq!(transaction.recover_sender(), Ok(address!("9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f")));
     assert_eq!(transaction.signing_hash(), b256!("daf5a779ae972f972197303d7b574746c7ef83eadac0f2791ad23db92e4c8e53"));
     assert_eq!(decode(&bytes).unwrap_err(), TransactionError::OtherChain { found: 1 });
@@ -243,6 +244,25 @@ fn the_gas_limit_covers_intrinsic_gas_and_the_calldata_floor() {
     check(listed, &|gas_limit| signed(TxEip1559 { gas_limit, ..eip1559() }));
     check(listed + 32_000 + 2, &|gas_limit| signed(TxEip2930 { gas_limit, ..eip2930() }));
     check(listed + 25_000, &|gas_limit| signed(TxEip7702 { gas_limit, ..eip7702(vec![authorization(2)]) }));
+}
+
+#[test]
+fn what_a_fork_brought_is_refused_or_free_before_it() {
+    let decode = |bytes: &[u8], fork| Transaction::decode(bytes, CHAIN, fork).map(|transaction| transaction.kind());
+    // Prague: set code transactions, and the floor under what calldata costs.
+    let set_code = signed(eip7702(vec![authorization(2)]));
+    assert_eq!(decode(&set_code, Fork::Cancun), Err(TransactionError::UnknownType(4)));
+    assert_eq!(decode(&set_code, Fork::Prague), Ok(4));
+    let input = Bytes::from(vec![1; 1_000]);
+    let gas_limit = 21_000 + 16 * 1_000;
+    let much_calldata = signed(TxLegacy { gas_limit, input, to: TxKind::Call(TARGET), ..legacy() });
+    assert_eq!(decode(&much_calldata, Fork::Cancun), Ok(0));
+    let needed = 21_000 + 40 * 1_000;
+    assert_eq!(decode(&much_calldata, Fork::Prague), Err(TransactionError::GasLimitTooLow { needed }));
+    // Osaka: a cap on the gas limit.
+    let much_gas = signed(TxEip1559 { gas_limit: u64::MAX, ..eip1559() });
+    assert_eq!(decode(&much_gas, Fork::Prague), Ok(2));
+    assert_eq!(decode(&much_gas, Fork::Osaka), Err(TransactionError::GasLimitTooHigh { found: u64::MAX }));
 }
 
 #[test]

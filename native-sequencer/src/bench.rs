@@ -18,6 +18,7 @@ use ocelli_core::{
     evm::{Env, StateError},
     header::{Header, SignedHeader},
     merkle::Frontier,
+    params::Params,
     row::verify_row,
     signature::SecretKey,
     transaction::{Recovered, Transaction, TransactionError},
@@ -232,7 +233,7 @@ impl<'a> Bench<'a> {
         let mut stages = Stages::default();
 
         let started = Instant::now();
-        let recovered = recover(raw, env.params.chain_id)?;
+        let recovered = recover(raw, env.params)?;
         stages.recover = started.elapsed();
 
         let started = Instant::now();
@@ -254,8 +255,8 @@ impl<'a> Bench<'a> {
         stages.assemble = started.elapsed();
 
         let started = Instant::now();
-        let sealed = SealedBlock::open(stored, env.params.chain_id)
-            .map_err(|_| BenchError::Invalid("the stored block does not open"))?;
+        let sealed =
+            SealedBlock::open(stored, env.params).map_err(|_| BenchError::Invalid("the stored block does not open"))?;
         self.store.append(&sealed)?;
         stages.store = started.elapsed();
 
@@ -297,12 +298,12 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn recover(raw: &[Bytes], chain_id: u64) -> Result<Vec<Recovered>, BenchError> {
+fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, BenchError> {
     let chunks: Vec<Vec<Recovered>> = raw
         .par_chunks(256)
         .map(|chunk| {
-            let decoded =
-                chunk.iter().map(|bytes| Transaction::decode(bytes, chain_id)).collect::<Result<Vec<_>, _>>()?;
+            let decoded = chunk.iter().map(|bytes| Transaction::decode(bytes, params.chain_id, params.fork));
+            let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
             Recovered::recover_many(decoded).into_iter().collect::<Result<Vec<_>, _>>()
         })
         .collect::<Result<_, TransactionError>>()?;

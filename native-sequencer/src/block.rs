@@ -7,6 +7,7 @@ use ocelli_core::{
     header::SignedHeader,
     manifest::Manifest,
     merkle::{Frontier, Paths},
+    params::Params,
     receipt::Receipt,
     row::{ExecutedRow, RowTask},
     transaction::Transaction,
@@ -144,11 +145,11 @@ pub struct SealedBlock {
 pub struct Damaged(pub u64);
 
 impl SealedBlock {
-    /// The block, with everything derived from what is stored of it.
+    /// The block, with everything derived from what is stored of it and the parameters at its height.
     ///
     /// # Errors
     /// [`Damaged`] if the record does not fit together.
-    pub fn open(stored: StoredBlock, chain_id: u64) -> Result<Self, Damaged> {
+    pub fn open(stored: StoredBlock, params: &Params) -> Result<Self, Damaged> {
         let height = stored.signed.header.height;
         let cells = stored
             .column_bodies
@@ -162,7 +163,7 @@ impl SealedBlock {
         Ok(Self {
             hash: stored.signed.header.hash(),
             manifest_bytes: wire::encode(&stored.manifest).into(),
-            transactions: transactions(&stored, chain_id).ok_or(Damaged(height))?,
+            transactions: transactions(&stored, params).ok_or(Damaged(height))?,
             cells,
             stored,
         })
@@ -179,7 +180,7 @@ impl SealedBlock {
     }
 }
 
-fn transactions(stored: &StoredBlock, chain_id: u64) -> Option<Vec<SealedTransaction>> {
+fn transactions(stored: &StoredBlock, params: &Params) -> Option<Vec<SealedTransaction>> {
     let mut sealed = Vec::new();
     let (mut cumulative_gas_used, mut first_log) = (0, 0);
     for (row, (body, results)) in stored.row_bodies.iter().zip(&stored.results).enumerate() {
@@ -188,7 +189,7 @@ fn transactions(stored: &StoredBlock, chain_id: u64) -> Option<Vec<SealedTransac
             return None;
         }
         for (index, (bytes, (sender, receipt))) in body.transactions.iter().zip(results).enumerate() {
-            let transaction = Transaction::decode(bytes, chain_id).ok()?;
+            let transaction = Transaction::decode(bytes, params.chain_id, params.fork).ok()?;
             cumulative_gas_used += receipt.gas_used;
             sealed.push(SealedTransaction {
                 hash: transaction.hash(),

@@ -187,7 +187,7 @@ impl Chain {
             return Ok(None);
         }
         let Some(stored) = self.store.block(height)? else { return Ok(None) };
-        Ok(Some(Arc::new(SealedBlock::open(stored, self.config.params_at(height).chain_id)?)))
+        Ok(Some(Arc::new(SealedBlock::open(stored, self.config.params_at(height))?)))
     }
 
     fn recent_block(&self, height: u64) -> Option<Arc<SealedBlock>> {

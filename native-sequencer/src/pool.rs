@@ -237,10 +237,6 @@ fn in_words(why: &Refused) -> String {
 }
 
 impl Shared {
-    fn chain_id(&self) -> u64 {
-        self.params().chain_id
-    }
-
     fn params(&self) -> &ocelli_core::params::Params {
         self.chain.config().params_at(self.chain.head().header.height.saturating_add(1))
     }

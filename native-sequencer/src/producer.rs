@@ -116,7 +116,7 @@ impl Producer {
         let (rows, senders) = executed.rows.into_iter().map(|sent| (sent.row, sent.senders)).unzip();
         let stored = StoredBlock::new(signed, head.ancestors.clone(), &assembled, rows, senders);
         let made = started.elapsed();
-        let block = Arc::new(SealedBlock::open(stored, env.params.chain_id)?);
+        let block = Arc::new(SealedBlock::open(stored, env.params)?);
         self.store.append(&block)?;
         let head = Head { header: assembled.header, hash: block.hash, state: assembled.state, ancestors };
         self.chain.publish(block.clone(), head);

@@ -4,6 +4,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEip2930, TxEip7702, TxEn
 use alloy_eips::{eip2718::Encodable2718, eip2930::AccessList, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, Signature as AlloySignature, TxKind, U256, keccak256};
 use ocelli_core::{
+    params::Fork,
     signature::{SecretKey, Signature},
     transaction::{Recovered, Transaction},
 };
@@ -48,7 +49,7 @@ impl Wallet {
     where
         TxEnvelope: From<alloy_consensus::Signed<T>>,
     {
-        let decoded = Transaction::decode(&self.encode(transaction), CHAIN_ID).expect("well formed");
+        let decoded = Transaction::decode(&self.encode(transaction), CHAIN_ID, Fork::Osaka).expect("well formed");
         Recovered::new(decoded).expect("signed")
     }
 

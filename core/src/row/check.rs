@@ -243,7 +243,8 @@ fn execute_transactions(env: &Env<'_>, body: &RowBody, source: &Listed<'_>) -> R
 
 fn recover(env: &Env<'_>, body: &RowBody) -> Result<Vec<Recovered>, RowFault> {
     let decoded = body.transactions.iter().enumerate().map(|(at, bytes)| {
-        Transaction::decode(bytes, env.params.chain_id).map_err(|error| RowFault::Transaction(at as u32, error))
+        Transaction::decode(bytes, env.params.chain_id, env.params.fork)
+            .map_err(|error| RowFault::Transaction(at as u32, error))
     });
     let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
     check_intrinsic_gas(env, &decoded)?;

@@ -190,7 +190,7 @@ fn print_lanes(
         }
         let mut executor = RowExecutor::new(&env, Listed { keys, codes });
         for bytes in &body.transactions {
-            let transaction = Recovered::new(Transaction::decode(bytes, env.params.chain_id)?)?;
+            let transaction = Recovered::new(Transaction::decode(bytes, env.params.chain_id, env.params.fork)?)?;
             let executed = executor.execute(&transaction, |_| true);
             used.push(executed.map_err(|refused| anyhow::anyhow!("row {at} does not execute: {refused:?}"))?.used);
         }

@@ -62,9 +62,9 @@ pub(super) fn take_in(
 
 /// Puts transactions into the queue, where they cannot be taken yet. One answer for each, in order.
 pub(super) fn admit(shared: &Shared, raws: Vec<Bytes>) -> Vec<Result<Arc<Recovered>, Rejected>> {
-    let chain_id = shared.chain_id();
+    let params = shared.params();
     let decode = |raw: &Bytes| -> Result<Transaction, Rejected> {
-        let transaction = Transaction::decode(raw, chain_id)?;
+        let transaction = Transaction::decode(raw, params.chain_id, params.fork)?;
         shared.check_without_sender(&transaction)?;
         Ok(transaction)
     };

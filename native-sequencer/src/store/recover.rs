@@ -172,7 +172,7 @@ fn open_block(config: &ChainConfig, height: u64, encoded: &[u8]) -> Result<Seale
     if !committed {
         return Err(Failure::Damaged(format!("block {height} has other content than its header commits to")));
     }
-    SealedBlock::open(stored, config.params_at(height).chain_id).map_err(|error| Failure::Damaged(error.to_string()))
+    SealedBlock::open(stored, config.params_at(height)).map_err(|error| Failure::Damaged(error.to_string()))
 }
 
 fn same_bodies<'a>(hashes: impl ExactSizeIterator<Item = &'a B256>, bodies: &[Bytes]) -> bool {

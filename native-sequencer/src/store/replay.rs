@@ -67,7 +67,7 @@ pub(super) fn verify(
     }
     let env = Env::of(config, &stored.signed.header);
     check_columns(&env, &stored)?;
-    let block = SealedBlock::open(stored, env.params.chain_id).map_err(|_| ReplayError::Derived("results"))?;
+    let block = SealedBlock::open(stored, env.params).map_err(|_| ReplayError::Derived("results"))?;
     let rows = check_rows(&env, &block, codes)?;
     check_derived(&env, &block.stored, &rows)?;
     Ok(block)
@@ -113,7 +113,8 @@ fn writes(rows: &[ExecutedRow]) -> Vec<StoredLeaf> {
 }
 
 fn results(env: &Env<'_>, row: &ExecutedRow) -> Option<Vec<(Address, Receipt)>> {
-    let decoded = row.transactions.iter().map(|bytes| Transaction::decode(bytes, env.params.chain_id).ok());
+    let decoded =
+        row.transactions.iter().map(|bytes| Transaction::decode(bytes, env.params.chain_id, env.params.fork).ok());
     let recovered = Recovered::recover_many(decoded.collect::<Option<_>>()?).into_iter();
     recovered.zip(&row.receipts).map(|(sent, receipt)| Some((sent.ok()?.sender(), receipt.clone()))).collect()
 }

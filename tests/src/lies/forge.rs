@@ -176,9 +176,11 @@ pub fn assemble_over(block: &mut TestBlock, before: &Tree) -> Option<()> {
 
 /// The transactions of a row.
 pub fn transactions(block: &TestBlock, row: usize) -> Vec<Recovered> {
-    let chain_id = block.config.params.chain_id;
-    let decode =
-        |bytes: &Bytes| Recovered::new(Transaction::decode(bytes, chain_id).expect("decodes")).expect("signed");
+    let params = &block.config.params;
+    let decode = |bytes: &Bytes| {
+        let transaction = Transaction::decode(bytes, params.chain_id, params.fork).expect("decodes");
+        Recovered::new(transaction).expect("signed")
+    };
     block.rows[row].transactions.iter().map(decode).collect()
 }
 

@@ -171,7 +171,7 @@ impl Served {
         let signature = self.made.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };
         let stored = StoredBlock::new(signed, parent_ancestors, &assembled, executed, senders);
-        let block = Arc::new(SealedBlock::open(stored, config.params.chain_id).expect("fits together"));
+        let block = Arc::new(SealedBlock::open(stored, &config.params).expect("fits together"));
         self.store.append(&block).expect("stores");
         let head = Head {
             header: assembled.header,

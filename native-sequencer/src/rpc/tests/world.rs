@@ -17,10 +17,7 @@ use axum::{
     http::StatusCode,
 };
 use ocelli_core::transaction::Recovered;
-use ocelli_tests::{
-    chain::TestChain,
-    wallet::{CHAIN_ID, Wallet},
-};
+use ocelli_tests::{chain::TestChain, wallet::Wallet};
 use serde_json::{Value, json};
 use std::{
     net::SocketAddr,
@@ -81,7 +78,7 @@ impl World {
         let senders = rows.iter().map(|row| row.iter().map(Recovered::sender).collect());
         let senders = [Vec::new()].into_iter().chain(senders).chain([Vec::new()]).collect();
         let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders);
-        let sealed = Arc::new(SealedBlock::open(stored, CHAIN_ID).expect("fits together"));
+        let sealed = Arc::new(SealedBlock::open(stored, &self.made.config.params).expect("fits together"));
         self.store.append(&sealed).expect("appends");
         let head = Head {
             header: self.made.head.clone(),
