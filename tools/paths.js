@@ -15,7 +15,6 @@ export const wasmCrate = join(root, "wasm");
 export const wasmDist = join(wasmCrate, "dist");
 export const webDemo = join(root, "web-demo");
 export const webDemoDist = join(webDemo, "dist");
-export const fuzzCrate = join(root, "tests", "fuzz");
 
 /**
  * The `ocelli` binary as cargo leaves it.

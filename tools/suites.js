@@ -2,7 +2,6 @@
 
 import { core } from "./suites/core.js";
 import { e2e } from "./suites/e2e.js";
-import { fuzz } from "./suites/fuzz.js";
 import { rust } from "./suites/rust.js";
 import { style } from "./suites/style.js";
 import { tools } from "./suites/tools.js";
@@ -11,4 +10,4 @@ import { unit } from "./suites/unit.js";
 import { wasm } from "./suites/wasm.js";
 
 /** @type {import("./suite.js").Suite[]} */
-export const suites = [tools, style, core, rust, wasm, types, unit, e2e, fuzz];
+export const suites = [tools, style, core, rust, wasm, types, unit, e2e];

@@ -231,7 +231,7 @@ fn check_rows(config: &ChainConfig, header: &Header, manifest: &Manifest) -> Res
         return Err(BlockFault::GasLimit);
     }
     let count = manifest.rows.len();
-    if count < 2 || count > limits::BLOCK_ROWS {
+    if !(2..=limits::BLOCK_ROWS).contains(&count) {
         return Err(BlockFault::RowKind(0));
     }
     for (at, row) in manifest.rows.iter().enumerate() {

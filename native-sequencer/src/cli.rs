@@ -1,5 +1,7 @@
 //! The command line of `ocelli`.
 
+#![allow(clippy::print_stdout, reason = "what a command prints is its result")]
+
 pub mod bench;
 pub mod dev;
 pub mod export;

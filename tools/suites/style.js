@@ -1,7 +1,5 @@
 // Formatting and lints, where the lints are those of the workspace and every warning is an error.
 
-import { join } from "node:path";
-import { fuzzCrate } from "../paths.js";
 import { ensureRust, wasmTarget } from "../rust.js";
 
 const DENY_WARNINGS = ["--", "-D", "warnings"];
@@ -10,13 +8,11 @@ const DENY_WARNINGS = ["--", "-D", "warnings"];
 export const style = {
   name: "style",
   about: "rustfmt and clippy, on the host and for the browser",
-  folders: ["core", "native-sequencer", "tests", "tests/fuzz", "wasm"],
+  folders: ["core", "native-sequencer", "tests", "wasm"],
   limitMinutes: 15,
   async run(bench) {
     await ensureRust(bench.options);
     await bench.check("rustfmt", "cargo", ["fmt", "--all", "--check"]);
-    const fuzz = ["--manifest-path", join(fuzzCrate, "Cargo.toml")];
-    await bench.check("rustfmt of the fuzz targets", "cargo", ["fmt", ...fuzz, "--check"]);
     const lint = ["clippy", "--all-targets"];
     await bench.check("clippy", "cargo", [...lint, "--workspace", ...DENY_WARNINGS]);
     const browser = ["--package", "ocelli-wasm", "--target", wasmTarget];

@@ -221,10 +221,11 @@ impl<S: Source> RowState<S> {
             // Only an account made in this transaction is destroyed (EIP-6780), so none of its slots was ever written.
             return Ok(());
         }
-        if let Some(code) = change.info.code.filter(|_| !account.code_hash.is_zero()) {
-            if !self.codes.contains_key(&account.code_hash) && writes.contains_key(&Key::Account(address)) {
-                made.insert(account.code_hash, code);
-            }
+        if let Some(code) = change.info.code.filter(|_| !account.code_hash.is_zero())
+            && !self.codes.contains_key(&account.code_hash)
+            && writes.contains_key(&Key::Account(address))
+        {
+            made.insert(account.code_hash, code);
         }
         let created = change.status.contains(revm::state::AccountStatus::Created);
         for (slot, value) in change.storage.into_iter().collect::<BTreeMap<_, _>>() {

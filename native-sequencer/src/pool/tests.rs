@@ -38,7 +38,7 @@ async fn bad_input_is_refused_in_words_that_wallets_know() {
     let to = two.address();
     let first = one.transfer(to, 1);
     node.submit(&first).await.expect("accepted");
-    node.seal(&[first.clone()]);
+    node.seal(std::slice::from_ref(&first));
 
     let poor = Wallet::new(77);
     let last = Wallet { nonce: u64::MAX, ..one.clone() };
