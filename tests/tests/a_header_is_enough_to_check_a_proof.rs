@@ -117,7 +117,8 @@ fn an_altered_proof_of_a_receipt_is_refused() {
         alter(&mut proof);
         proof.verify(&hash, header).map(|_| ())
     };
-    let cases: [(&dyn Fn(&mut ReceiptProof), ReceiptProofError); 10] = [
+    type Change<'a> = &'a dyn Fn(&mut ReceiptProof);
+    let cases: [(Change<'_>, ReceiptProofError); 10] = [
         (&|proof| proof.height += 1, ReceiptProofError::OtherHeight(header.height + 1)),
         (&|proof| proof.row.index = 1, ReceiptProofError::Row),
         (&|proof| proof.row.rows += 1, ReceiptProofError::Row),
@@ -126,7 +127,7 @@ fn an_altered_proof_of_a_receipt_is_refused() {
             ReceiptProofError::Row,
         ),
         (&|proof| proof.row.header.gas_used += 1, ReceiptProofError::Row),
-        (&|proof| drop(proof.row.path.pop()), ReceiptProofError::Row),
+        (&|proof| _ = proof.row.path.pop(), ReceiptProofError::Row),
         (&|proof| proof.transaction = Bytes::from_static(b"another"), ReceiptProofError::OtherTransaction),
         (&|proof| proof.index = 0, ReceiptProofError::Transaction),
         (&|proof| proof.receipt.success = false, ReceiptProofError::Receipt),
