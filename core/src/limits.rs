@@ -5,6 +5,8 @@
 
 /// Most transactions in one row.
 pub const ROW_TRANSACTIONS: usize = 256;
+/// Most transactions that any row may have; a chain may set [`ROW_TRANSACTIONS`] as low as it likes.
+pub const ROW_TRANSACTIONS_ANY: usize = 4_096;
 /// Most gas that the transactions of one row may spend, before refunds: the protocol's largest transaction (EIP-7825).
 pub const ROW_GAS: u64 = 1 << 24;
 /// Most work in one row, in gas as [`crate::evm::work`] counts it.

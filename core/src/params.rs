@@ -157,7 +157,8 @@ impl Params {
         if self.epoch_blocks == 0 || self.redundancy == 0 || self.gas_limit == 0 || !self.base_fee.is_usable() {
             return Err(ParamsError::Zero);
         }
-        let above = self.limits.row_body_bytes as usize > limits::ROW_BODY_BYTES_ANY
+        let above = self.limits.row_transactions as usize > limits::ROW_TRANSACTIONS_ANY
+            || self.limits.row_body_bytes as usize > limits::ROW_BODY_BYTES_ANY
             || self.limits.row_code_bytes as usize > limits::ROW_CODE_BYTES
             || self.limits.column_body_bytes as usize > limits::COLUMN_BODY_BYTES_ANY;
         if above { Err(ParamsError::AboveFormat) } else { Ok(()) }

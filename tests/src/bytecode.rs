@@ -5,12 +5,10 @@ use alloy_primitives::{Address, U256};
 /// The instructions that test contracts use, by their names in the yellow paper and its successors.
 #[allow(missing_docs, reason = "the names are the documentation")]
 pub mod op {
-    pub const STOP: u8 = 0x00;
     pub const ADD: u8 = 0x01;
     pub const BALANCE: u8 = 0x31;
     pub const ORIGIN: u8 = 0x32;
     pub const CALLER: u8 = 0x33;
-    pub const CALLVALUE: u8 = 0x34;
     pub const CALLDATALOAD: u8 = 0x35;
     pub const EXTCODESIZE: u8 = 0x3b;
     pub const EXTCODECOPY: u8 = 0x3c;
@@ -23,11 +21,9 @@ pub mod op {
     pub const SELFBALANCE: u8 = 0x47;
     pub const BASEFEE: u8 = 0x48;
     pub const POP: u8 = 0x50;
-    pub const MLOAD: u8 = 0x51;
     pub const MSTORE: u8 = 0x52;
     pub const SLOAD: u8 = 0x54;
     pub const SSTORE: u8 = 0x55;
-    pub const GAS: u8 = 0x5a;
     pub const TLOAD: u8 = 0x5c;
     pub const TSTORE: u8 = 0x5d;
     pub const PUSH0: u8 = 0x5f;
@@ -94,11 +90,16 @@ impl Code {
     }
 
     /// Calls `to` by `call` (one of CALL, DELEGATECALL and STATICCALL) with `value` (which only CALL sends), memory's first
-    /// `input` bytes and a share of the gas left; pushes whether it succeeded.
-    pub fn call(self, call: u8, to: Address, value: u64, input: u64) -> Self {
+    /// `input` bytes and at most `gas`; pushes whether it succeeded.
+    pub fn call(self, call: u8, to: Address, value: u64, input: u64, gas: u64) -> Self {
         let code = self.number(0).number(0).number(input).number(0);
         let code = if call == op::CALL { code.number(value) } else { code };
-        code.address(to).op(op::GAS).op(call)
+        code.address(to).number(gas).op(call)
+    }
+
+    /// Calls the address that calldata's first word is, with at most `gas`; pushes whether it succeeded.
+    pub fn call_given(self, gas: u64) -> Self {
+        self.number(0).number(0).number(0).number(0).number(0).calldata(0).number(gas).op(op::CALL)
     }
 
     /// Creates a contract by an `initcode` of at most 32 bytes, with `value`, at the address that `salt` gives if there is one;

@@ -3,6 +3,7 @@
 pub mod bytecode;
 pub mod chain;
 pub mod lies;
+pub mod programs;
 pub mod realistic;
 pub mod verdicts;
 pub mod wallet;

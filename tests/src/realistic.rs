@@ -39,9 +39,9 @@ fn factory() -> Vec<u8> {
 fn reader(ledger: Address) -> Vec<u8> {
     let mut code = Code::new().number(5).number(0).op(op::MSTORE);
     for precompile in [1, 2, 4] {
-        code = code.call(op::STATICCALL, Address::with_last_byte(precompile), 0, 32).op(op::POP);
+        code = code.call(op::STATICCALL, Address::with_last_byte(precompile), 0, 32, 10_000).op(op::POP);
     }
-    code = code.call(op::CALL, ledger, 0, 64).op(op::POP);
+    code = code.call(op::CALL, ledger, 0, 64, 100_000).op(op::POP);
     code = code.number(1).op(op::NUMBER).op(op::BLOCKHASH).op(op::ADD).store(1);
     code = code.op(op::COINBASE).op(op::BALANCE).store(2).address(ledger).op(op::EXTCODESIZE).store(3);
     code.number(9).number(0).op(op::TSTORE).number(0).op(op::TLOAD).store(4).op(op::CALLER).op(op::BALANCE).bytes()

@@ -4,18 +4,22 @@ use alloy_consensus::{SignableTransaction, TxEip7702, TxEnvelope};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use ocelli_core::{
+    column::{CellAccess, ColumnBody, ColumnFault, ColumnKey, RowCell, verify_column},
     evidence::{Claim, Evidence, Fault, NotEvidence},
     evm::StateError,
     genesis::{GenesisAccount, GenesisError, genesis_state},
     key::Key,
     limits,
-    prefix::Prefix,
+    prefix::{Prefix, path_bit},
     refusal::Refusal,
     row::{CellProof, CodeRef, RowBody, RowFault, RowTask, verify_row},
+    tree::{NodeHash, Proof, ProofError},
+    value::Value,
     wire::{self, WireError},
 };
 use ocelli_tests::{
     chain::{TestBlock, TestChain},
+    lies::forge::{self, OpenProof},
     wallet::{CHAIN_ID, MAX_FEE, Wallet},
 };
 
@@ -149,4 +153,71 @@ fn evidence_against_any_task_of_the_largest_block_can_be_encoded() {
     let body = vec![0; limits::COLUMN_BODY_BYTES_ANY].into();
     let evidence = block.evidence(Claim::Column { index: 0, body });
     assert_eq!(Evidence::decode(&evidence.encode()), Ok(evidence));
+}
+
+/// A column body of `keys` keys whose proof leads to each of them through as many inner nodes as there can be, most with an
+/// empty half, which takes one bit.
+fn deep_proof(keys: usize) -> ColumnBody {
+    let mut keys: Vec<ColumnKey> = (0..keys as u64)
+        .map(|slot| Key::Slot(Address::ZERO, U256::from(slot)))
+        .map(|key| ColumnKey { key, version: 0, value: Value::absent(&key) })
+        .collect();
+    keys.sort_by_key(|key| key.key.path());
+    let paths: Vec<B256> = keys.iter().map(|key| key.key.path()).collect();
+    let mut shape = Shape::default();
+    shape.descend(&paths, 0);
+    let siblings = vec![NodeHash(B256::repeat_byte(1)); keys.len()];
+    let open = OpenProof { shape: shape.bytes(), siblings, leaves: vec![] };
+    let accesses = (0..keys.len() as u32).map(|key| CellAccess { key, after: None }).collect();
+    let cells = vec![RowCell { row: 0, accesses }];
+    let mut body = ColumnBody { keys, cells, proof: Proof::default() };
+    forge::proof(&mut body.proof, |proof| *proof = open);
+    body
+}
+
+/// The bits of a proof's shape.
+#[derive(Default)]
+struct Shape(Vec<bool>);
+
+impl Shape {
+    /// The walk to `paths`, which agree in their first `depth` bits. Each ends at depth 255, absent, beside a hash.
+    fn descend(&mut self, paths: &[B256], depth: u16) {
+        if depth == 255 {
+            // An inner node, of which one half is empty and the other is the hash.
+            let right = path_bit(&paths[0], depth);
+            let halves = if right { vec![true, false, false] } else { vec![false, false, true] };
+            return self.0.extend([vec![true, true], halves].concat());
+        }
+        self.0.extend([true, true]);
+        let middle = paths.partition_point(|path| !path_bit(path, depth));
+        for half in [&paths[..middle], &paths[middle..]] {
+            if half.is_empty() {
+                self.0.push(false);
+            } else {
+                self.descend(half, depth + 1);
+            }
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let byte = |bits: &[bool]| bits.iter().enumerate().map(|(at, bit)| u8::from(*bit) << (7 - at)).sum();
+        self.0.chunks(8).map(byte).collect()
+    }
+}
+
+#[test]
+fn a_proof_as_deep_as_can_be_takes_memory_in_proportion() {
+    let mut block = block();
+    let body = wire::encode(&deep_proof(limits::COLUMN_ACCESSES));
+    assert!(body.len() < limits::COLUMN_BODY_BYTES);
+    let column = &mut block.assembled.manifest.columns[0];
+    (column.body_hash, column.access_count) = (wire::body_hash(&body), limits::COLUMN_ACCESSES as u32);
+    let mut verdict = None;
+    let memory = allocation_counter::measure(|| {
+        verdict = Some(verify_column(&block.env(), &block.assembled.manifest, 0, &body));
+    });
+    // Every hash of it was computed: nothing but the root gives it away.
+    assert_eq!(verdict, Some(Err(Refusal::Fault(ColumnFault::Proof(ProofError::WrongRoot)))));
+    let most = 200 * body.len() as u64;
+    assert!(memory.bytes_max < most, "{} bytes of memory for a body of {}", memory.bytes_max, body.len());
 }

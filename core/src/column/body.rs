@@ -5,7 +5,7 @@ use crate::{
     tree::Proof,
     value::{Value, Version},
 };
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use serde::{Deserialize, Serialize};
 
 /// A key of a column, with version and value before the block.
@@ -20,12 +20,13 @@ pub struct ColumnKey {
 }
 
 /// One row's use of one key of the column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CellAccess {
     /// The key, by its index in [`ColumnBody::keys`].
     pub key: u32,
-    /// What the key holds after the row, if the row changed it.
-    pub after: Option<Value>,
+    /// What the key holds after the row, if the row changed it. Behind a pointer, so that an access that changed nothing, two
+    /// bytes of a body, takes little memory.
+    pub after: Option<Box<Value>>,
 }
 
 /// One row's accesses in the column.

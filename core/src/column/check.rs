@@ -184,8 +184,9 @@ fn step(body: &ColumnBody, now: &mut [Now], row: u32, access: &super::CellAccess
     let no_such_key = ColumnFault::NoSuchKey { row, key: access.key };
     let key = body.keys.get(access.key as usize).ok_or_else(|| no_such_key.clone())?.key;
     let now = now.get_mut(access.key as usize).ok_or(no_such_key)?;
-    let found = Access { key, version: now.version, before: now.value, after: access.after };
-    if let Some(after) = access.after {
+    let after = access.after.as_deref().copied();
+    let found = Access { key, version: now.version, before: now.value, after };
+    if let Some(after) = after {
         if after == now.value || !after.fits(&key) {
             return Err(ColumnFault::NoChange { row, key: access.key });
         }

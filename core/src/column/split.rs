@@ -11,7 +11,7 @@ use crate::{
     tree::{NodeHash, Tree},
     wire,
 };
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use alloy_primitives::B256;
 
 /// A column and its body.
@@ -105,7 +105,9 @@ fn build_column(before: &Tree, after: &Tree, prefix: Prefix, cells: &Cells<'_>) 
         row: row as u32,
         accesses: cell
             .iter()
-            .filter_map(|placed| Some(CellAccess { key: *index.get(&placed.path)?, after: placed.access.after }))
+            .filter_map(|placed| {
+                Some(CellAccess { key: *index.get(&placed.path)?, after: placed.access.after.map(Box::new) })
+            })
             .collect(),
     });
     let body = ColumnBody {

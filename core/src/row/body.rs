@@ -57,6 +57,7 @@ pub struct CodeRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowBody {
     /// The EIP-2718 bytes of each transaction, in order of execution.
+    #[serde(deserialize_with = "crate::wire::at_most::<{ limits::ROW_TRANSACTIONS_ANY }, _, _>")]
     pub transactions: Vec<Bytes>,
     /// The keys used, strictly ascending by address.
     pub keys: Vec<AddressKeys>,

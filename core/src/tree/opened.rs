@@ -22,16 +22,19 @@ pub struct Opened<'a> {
     places: Vec<Place>,
     /// The hash of each place.
     hashes: Vec<NodeHash>,
+    /// The places where the walk ends.
+    ends: Vec<End>,
 }
 
-#[derive(Clone, Debug)]
+/// Small, since a proof may lead through millions of them to a few thousand ends.
+#[derive(Clone, Copy, Debug)]
 enum Place {
     /// A half without touched paths.
-    Untouched(NodeHash),
-    /// Where the walk ends.
-    End(End),
+    Untouched,
+    /// Where the walk ends; which of the ends it is.
+    End(u32),
     /// An inner node; where its right half stands.
-    Inner { right: usize },
+    Inner { right: u32 },
 }
 
 /// A place with at most one leaf.
@@ -59,12 +62,14 @@ impl<'a> Opened<'a> {
         } else {
             reader.walk(prefix, 0, touched.len())?;
         }
-        let places = reader.finish()?;
-        let hashes = hash(&places)?;
-        if hashes.first() != Some(&root) {
+        reader.finish()?;
+        let Reader { places, hashes, ends, .. } = reader;
+        let mut opened = Self { touched, places, hashes, ends };
+        opened.hash()?;
+        if opened.hashes.first() != Some(&root) {
             return Err(ProofError::WrongRoot);
         }
-        Ok(Self { touched, places, hashes })
+        Ok(opened)
     }
 
     /// The hash of the subtree after each touched path whose entry in `after` is there was written with it, inserted if
@@ -75,10 +80,13 @@ impl<'a> Opened<'a> {
         let mut hashes = self.hashes.clone();
         for (at, place) in self.places.iter().enumerate().rev() {
             match place {
-                Place::Untouched(_) => {}
-                Place::End(end) => hashes[at] = self.end_after(end, after).unwrap_or(hashes[at]),
+                Place::Untouched => {}
+                Place::End(end) => {
+                    let end = self.ends.get(*end as usize);
+                    hashes[at] = end.and_then(|end| self.end_after(end, after)).unwrap_or(hashes[at]);
+                }
                 Place::Inner { right } => {
-                    let (left, right) = (at + 1, *right);
+                    let (left, right) = (at + 1, *right as usize);
                     // It stays an inner node: halves only gain leaves.
                     if hashes[left] != self.hashes[left] || hashes[right] != self.hashes[right] {
                         hashes[at] = NodeHash::inner(hashes[left], hashes[right]);
@@ -87,6 +95,20 @@ impl<'a> Opened<'a> {
             }
         }
         hashes.first().copied().unwrap_or_default()
+    }
+
+    /// Hashes the inner nodes, from the last place to the first.
+    fn hash(&mut self) -> Result<(), ProofError> {
+        for (at, place) in self.places.iter().enumerate().rev() {
+            if let Place::Inner { right } = place {
+                let (left, right) = (self.hashes[at + 1], self.hashes[*right as usize]);
+                if rises(left, right) {
+                    return Err(ProofError::LoneLeaf);
+                }
+                self.hashes[at] = NodeHash::inner(left, right);
+            }
+        }
+        Ok(())
     }
 
     /// The new hash of a place where the walk ends, if anything was written there.
@@ -125,25 +147,6 @@ fn subtree_of(leaves: &[(B256, NodeHash)], depth: u16) -> NodeHash {
     }
 }
 
-/// The hash of every place.
-fn hash(places: &[Place]) -> Result<Vec<NodeHash>, ProofError> {
-    let mut hashes = alloc::vec![NodeHash::EMPTY; places.len()];
-    for (at, place) in places.iter().enumerate().rev() {
-        hashes[at] = match place {
-            Place::Untouched(hash) => *hash,
-            Place::End(end) => end.leaf.map_or(NodeHash::EMPTY, |(_, hash)| hash),
-            Place::Inner { right } => {
-                let (left, right) = (hashes[at + 1], hashes[*right]);
-                if rises(left, right) {
-                    return Err(ProofError::LoneLeaf);
-                }
-                NodeHash::inner(left, right)
-            }
-        };
-    }
-    Ok(hashes)
-}
-
 fn check_touched(prefix: &Prefix, touched: &[Touched]) -> Result<(), ProofError> {
     if !touched.is_sorted_by(|a, b| a.path < b.path) {
         return Err(ProofError::NotAscending);
@@ -166,12 +169,29 @@ struct Reader<'a> {
     siblings: core::slice::Iter<'a, NodeHash>,
     leaves: core::slice::Iter<'a, OtherLeaf>,
     places: Vec<Place>,
+    /// The hash of each place, but of inner nodes.
+    hashes: Vec<NodeHash>,
+    ends: Vec<End>,
 }
 
 impl<'a> Reader<'a> {
     fn new(proof: &'a Proof, touched: &'a [Touched]) -> Self {
         let (siblings, leaves) = (proof.siblings.iter(), proof.leaves.iter());
-        Self { touched, shape: &proof.shape, bits: 0, siblings, leaves, places: Vec::new() }
+        // Each place takes a bit or more of the shape, but for the one place of an empty one.
+        let places = proof.shape.len().saturating_mul(8).saturating_add(1);
+        let (places, hashes) = (Vec::with_capacity(places), Vec::with_capacity(places));
+        Self { touched, shape: &proof.shape, bits: 0, siblings, leaves, places, hashes, ends: Vec::new() }
+    }
+
+    fn push(&mut self, place: Place, hash: NodeHash) {
+        self.places.push(place);
+        self.hashes.push(hash);
+    }
+
+    fn push_end(&mut self, end: End) {
+        let hash = end.leaf.map_or(NodeHash::EMPTY, |(_, hash)| hash);
+        self.push(Place::End(self.ends.len() as u32), hash);
+        self.ends.push(end);
     }
 
     /// A subtree without touched paths. If it has one leaf, its hash does not pin it: it is opened.
@@ -179,12 +199,12 @@ impl<'a> Reader<'a> {
         if root.is_inner() && prefix.child(false).is_none() {
             return Err(ProofError::TooDeep);
         }
-        let place = if root.is_leaf() {
-            Place::End(End { depth: prefix.length(), from: 0, to: 0, leaf: Some(self.other_leaf(prefix, &[])?) })
+        if root.is_leaf() {
+            let leaf = Some(self.other_leaf(prefix, &[])?);
+            self.push_end(End { depth: prefix.length(), from: 0, to: 0, leaf });
         } else {
-            Place::Untouched(root)
-        };
-        self.places.push(place);
+            self.push(Place::Untouched, root);
+        }
         Ok(())
     }
 
@@ -200,7 +220,7 @@ impl<'a> Reader<'a> {
             }
             Met::Inner => return self.inner(prefix, from, to),
         };
-        self.places.push(Place::End(End { depth: prefix.length(), from, to, leaf }));
+        self.push_end(End { depth: prefix.length(), from, to, leaf });
         Ok(())
     }
 
@@ -211,9 +231,9 @@ impl<'a> Reader<'a> {
         let touched = self.touched.get(from..to).unwrap_or_default();
         let middle = from + split_at_bit(touched, prefix.length(), |touched| &touched.path).0.len();
         let here = self.places.len();
-        self.places.push(Place::Inner { right: 0 });
+        self.push(Place::Inner { right: 0 }, NodeHash::EMPTY);
         self.half(&left, from, middle)?;
-        let inner = Place::Inner { right: self.places.len() };
+        let inner = Place::Inner { right: self.places.len() as u32 };
         if let Some(place) = self.places.get_mut(here) {
             *place = inner;
         }
@@ -229,7 +249,7 @@ impl<'a> Reader<'a> {
         } else {
             NodeHash::EMPTY
         };
-        self.places.push(Place::Untouched(hash));
+        self.push(Place::Untouched, hash);
         Ok(())
     }
 
@@ -250,8 +270,8 @@ impl<'a> Reader<'a> {
         Ok(bit)
     }
 
-    /// The places read, if nothing is left over.
-    fn finish(mut self) -> Result<Vec<Place>, ProofError> {
+    /// Whether nothing is left over.
+    fn finish(&mut self) -> Result<(), ProofError> {
         let whole = self.bits.div_ceil(8) == self.shape.len();
         let mut filled_up = false;
         while !self.bits.is_multiple_of(8) {
@@ -260,7 +280,7 @@ impl<'a> Reader<'a> {
         if !whole || filled_up || self.siblings.next().is_some() || self.leaves.next().is_some() {
             return Err(ProofError::LeftOver);
         }
-        Ok(self.places)
+        Ok(())
     }
 }
 

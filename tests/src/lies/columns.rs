@@ -171,7 +171,7 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| {
             used(block, |body| {
                 let accesses = &mut body.cells.first_mut()?.accesses;
-                accesses.insert(0, accesses[0]);
+                accesses.insert(0, accesses[0].clone());
                 Some(())
             })
         },
@@ -293,7 +293,7 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| {
             used(block, |body| {
                 let access = body.cells.first_mut()?.accesses.first_mut()?;
-                access.after = Some(body.keys[access.key as usize].value);
+                access.after = Some(Box::new(body.keys[access.key as usize].value));
                 Some(())
             })
         },
@@ -304,10 +304,10 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| {
             used(block, |body| {
                 let access = body.cells.first_mut()?.accesses.first_mut()?;
-                access.after = Some(match body.keys[access.key as usize].value {
+                access.after = Some(Box::new(match body.keys[access.key as usize].value {
                     Value::Account(_) => Value::Slot(U256::ONE),
                     Value::Slot(_) => Value::Account(Account { nonce: 1, ..Account::default() }),
-                });
+                }));
                 Some(())
             })
         },
@@ -336,7 +336,7 @@ pub(super) const LIES: &[Lie] = &[
     Lie {
         name: "column body: another value after",
         expect: cell!(),
-        apply: |block| last_write(block, |access| access.after = access.after.as_ref().map(other)),
+        apply: |block| last_write(block, |access| access.after = access.after.as_deref().map(other).map(Box::new)),
     },
     Lie {
         name: "column body: a write added",
@@ -349,7 +349,7 @@ pub(super) const LIES: &[Lie] = &[
             settled_column(block, index, |body| {
                 let accesses = body.cells.iter_mut().flat_map(|cell| &mut cell.accesses);
                 let access = accesses.into_iter().find(|access| access.after.is_none())?;
-                access.after = Some(other(&body.keys[access.key as usize].value));
+                access.after = Some(Box::new(other(&body.keys[access.key as usize].value)));
                 Some(())
             })
         },

@@ -153,7 +153,7 @@ fn root_after(header: &ColumnHeader, body: &ColumnBody) -> Option<NodeHash> {
     for access in body.cells.iter().flat_map(|cell| &cell.accesses) {
         let at = access.key as usize;
         let (version, _) = after[at].unwrap_or((touched[at].version, touched[at].value));
-        after[at] = access.after.map(|value| (version + 1, value)).or(after[at]);
+        after[at] = access.after.as_deref().map(|value| (version + 1, *value)).or(after[at]);
     }
     Some(body.proof.open(&header.prefix, header.root_before, &touched).ok()?.root_after(&after))
 }
@@ -275,7 +275,9 @@ fn column_of(before: &Tree, prefix: &Prefix, cells: &[&[Placed]]) -> ColumnBody 
     let paths: Vec<B256> = keys.keys().copied().collect();
     let cell = |cell: &&[Placed]| -> Vec<CellAccess> {
         let key = |path| paths.binary_search(path).expect("a key of the column") as u32;
-        cell.iter().map(|placed| CellAccess { key: key(&placed.path), after: placed.access.after }).collect()
+        cell.iter()
+            .map(|placed| CellAccess { key: key(&placed.path), after: placed.access.after.map(Box::new) })
+            .collect()
     };
     let cells = cells.iter().enumerate().map(|(row, accesses)| RowCell { row: row as u32, accesses: cell(accesses) });
     ColumnBody {

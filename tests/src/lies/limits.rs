@@ -34,7 +34,7 @@ fn oversized(
 ) -> Option<()> {
     let (mut one, mut two) = (Wallet::new(0), Wallet::new(1));
     let rich = GenesisAccount { balance: U256::from(10).pow(U256::from(22)), ..GenesisAccount::default() };
-    let recover = Code::new().call(op::STATICCALL, Address::with_last_byte(1), 0, 0).bytes();
+    let recover = Code::new().call(op::STATICCALL, Address::with_last_byte(1), 0, 0, 10_000).bytes();
     let recoverer = GenesisAccount { nonce: 1, code: recover.into(), ..GenesisAccount::default() };
     let accounts = [(one.address(), rich.clone()), (two.address(), rich), (RECOVERER, recoverer)].into();
     let mut chain = TestChain::with_accounts(&accounts, |sequencer| {
