@@ -12,6 +12,7 @@ use ocelli_core::{
     limits,
     manifest::Manifest,
     message::{BlockDocument, ReceiptProof, StateProof, StreamMessage},
+    params::Fork,
     promise::SignedPromise,
     row::{RowBody, RowTask},
     transaction::Transaction,
@@ -126,7 +127,9 @@ fn decoders() -> Vec<Decoder> {
         },
         Decoder {
             name: "transaction",
-            decode: |bytes| Transaction::decode(bytes, CHAIN_ID).ok().map(|decoded| decoded.encoded() == bytes),
+            decode: |bytes| {
+                Transaction::decode(bytes, CHAIN_ID, Fork::Osaka).ok().map(|decoded| decoded.encoded() == bytes)
+            },
             accepted: transactions.map(|bytes| bytes.to_vec()).collect(),
         },
         Decoder {
