@@ -12,9 +12,14 @@ use alloy_consensus::TxEip1559;
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use ocelli_core::{
+    evm::Env,
     genesis::GenesisAccount,
+    key::Key,
     params::{Params, TaskLimits},
+    row::{RowBuilder, execute_opening},
     transaction::Recovered,
+    tree::Tree,
+    value::Value,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::collections::BTreeMap;
@@ -317,5 +322,77 @@ impl Deed {
                 transaction
             }
         }
+    }
+}
+
+/// Those of `transactions` that are valid in the next block, executed in this order.
+pub fn valid(chain: &TestChain, transactions: &[Recovered]) -> Vec<Recovered> {
+    let env = Env::after(&chain.config, &chain.head, chain.head.time_ms + 100);
+    let mut state = chain.state.clone();
+    state.apply(&execute_opening(&env, &state).expect("a whole state"));
+    let mut row = RowBuilder::new(&env, &state);
+    transactions.iter().filter(|transaction| row.push(transaction).is_ok()).cloned().collect()
+}
+
+/// Cuts a list into rows: after each transaction at whose place `ends` says so, and at the end.
+pub fn cut<'a>(transactions: &'a [Recovered], ends: &[bool]) -> Vec<&'a [Recovered]> {
+    let mut rows = Vec::new();
+    let mut from = 0;
+    for at in 1..=transactions.len() {
+        if at == transactions.len() || ends.get(at - 1).copied().unwrap_or_default() {
+            rows.push(&transactions[from..at]);
+            from = at;
+        }
+    }
+    rows
+}
+
+/// What every key holds, however often it was written.
+pub fn values(tree: &Tree) -> BTreeMap<Key, Value> {
+    tree.iter().map(|leaf| (leaf.key, leaf.value)).collect()
+}
+
+/// All ether there is, in wei.
+pub fn ether(tree: &Tree) -> U256 {
+    tree.iter().fold(U256::ZERO, |sum, leaf| match leaf.value {
+        Value::Account(account) => sum + account.balance,
+        Value::Slot(_) => sum,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ocelli_core::{manifest::RowKind, row::ExecutedRow};
+    use proptest::{strategy::ValueTree, test_runner::TestRunner};
+
+    #[test]
+    fn they_do_everything_and_most_of_it_is_valid() {
+        let mut runner = TestRunner::deterministic();
+        let mut rows: Vec<ExecutedRow> = Vec::new();
+        let (mut signed, mut valid_ones, mut delegated) = (0, 0, 0);
+        for _ in 0..64 {
+            let program = programs(12).new_tree(&mut runner).expect("a program").current();
+            let mut chain = program.chain(8);
+            let transactions = program.transactions();
+            let valid = valid(&chain, &transactions);
+            (signed, valid_ones) = (signed + transactions.len(), valid_ones + valid.len());
+            delegated += valid.iter().filter(|transaction| transaction.kind() == 4).count();
+            let block = chain.block(&[&valid]);
+            rows.extend(block.rows.into_iter().filter(|row| row.kind == RowKind::User));
+        }
+        assert!(valid_ones * 10 > signed * 9, "{valid_ones} of {signed} are valid");
+        assert!(delegated > 10, "{delegated} delegations");
+        let receipts = || rows.iter().flat_map(|row| &row.receipts);
+        let (succeeded, all) = (receipts().filter(|receipt| receipt.success).count(), receipts().count());
+        assert!(succeeded * 3 > all && all * 10 > succeeded * 11, "{succeeded} of {all} succeed");
+        assert!(receipts().map(|receipt| receipt.logs.len()).sum::<usize>() > 20);
+        let made = |row: &ExecutedRow| row.effects.codes_made.iter().any(|(_, code)| code.len() == 1);
+        assert!(rows.iter().filter(|row| made(row)).count() > 10, "contracts are created");
+        let slots = rows
+            .iter()
+            .flat_map(|row| &row.effects.accesses)
+            .filter(|access| matches!(access.key, Key::Slot(..)) && access.after.is_some());
+        assert!(slots.count() > 200);
     }
 }
