@@ -9,6 +9,7 @@ import { createVerifier, type Verifier } from "ocelli";
 import { createWalletClient, hexToBytes, http, publicActions } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { startOcelli } from "./ocelli.js";
+import { sealed } from "./sealed.js";
 
 const BLOCKS = 20;
 const MNEMONIC = "test test test test test test test test test test test junk";
@@ -100,6 +101,6 @@ async function transfers(url: string, count: number): Promise<void> {
   const client = createWalletClient({ account, chain, transport: http(url), pollingInterval: 20 }).extend(publicActions);
   for (let sent = 0; sent < count; sent += 1) {
     const hash = await client.sendTransaction({ to: account.address, value: 1n });
-    await client.waitForTransactionReceipt({ hash });
+    await sealed(client, hash);
   }
 }

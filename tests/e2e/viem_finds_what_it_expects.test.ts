@@ -22,6 +22,7 @@ import { ask, requestText, post } from "./json_rpc.js";
 import { startOcelli, type Ocelli } from "./ocelli.js";
 import { receiptOf } from "./receipt.js";
 import { account, callData, CHAIN_ID, ETHER, GWEI, Script, type Deployed } from "./script.js";
+import { sealed } from "./sealed.js";
 
 const [alice, bob] = [account(0), account(1)];
 
@@ -61,7 +62,7 @@ test("the node says what it is", async () => {
 test("a wallet that leaves everything to viem can send", async () => {
   const wallet = createWalletClient({ account: account(2), chain: foundry, transport: http(chain.url) });
   const hash = await wallet.sendTransaction({ to: bob.address, value: ETHER });
-  const receipt = await client.waitForTransactionReceipt({ hash });
+  const receipt = await sealed(client, hash);
   assert.deepEqual([receipt.status, receipt.type, receipt.gasUsed], ["success", "eip1559", 21_000n]);
   const token = await wallet.deployContract({ ...compile().Coin, args: ["Other", "OTHER", 1n] });
   const { contractAddress } = await receiptOf(client, token);
