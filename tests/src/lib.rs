@@ -3,6 +3,7 @@
 pub mod bytecode;
 pub mod chain;
 pub mod lies;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod programs;
 pub mod realistic;
 pub mod verdicts;
