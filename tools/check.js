@@ -14,7 +14,7 @@ await script(async () => {
   await ensureDependencies();
   await must("cargo", ["fmt", "--all", "--check"]);
   await must("cargo", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-  for (const folder of ["tools", "wasm", "web-demo", "tests/e2e"]) {
+  for (const folder of ["tools", "wasm", "web-demo", "tests/e2e", "tests/verdicts"]) {
     await must(process.execPath, [TSC, "--noEmit", "--project", folder]);
   }
 });

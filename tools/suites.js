@@ -7,7 +7,8 @@ import { style } from "./suites/style.js";
 import { tools } from "./suites/tools.js";
 import { types } from "./suites/types.js";
 import { unit } from "./suites/unit.js";
+import { verdicts } from "./suites/verdicts.js";
 import { wasm } from "./suites/wasm.js";
 
 /** @type {import("./suite.js").Suite[]} */
-export const suites = [tools, style, core, rust, wasm, types, unit, e2e];
+export const suites = [tools, style, core, rust, wasm, types, unit, verdicts, e2e];

@@ -6,5 +6,7 @@ pub mod lies;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod programs;
 pub mod realistic;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod transcript;
 pub mod verdicts;
 pub mod wallet;

@@ -14,7 +14,7 @@ const TSC = join(root, "node_modules", "typescript", "bin", "tsc");
 export const types = {
   name: "types",
   about: "TypeScript's type-checker",
-  folders: ["wasm", "web-demo", "tests/e2e", "tools"],
+  folders: ["wasm", "web-demo", "tests/e2e", "tests/verdicts", "tools"],
   limitMinutes: 20,
   async run(bench) {
     await ensureDependencies(bench.options);
@@ -22,7 +22,7 @@ export const types = {
     await ensureRust(bench.options);
     await buildWasm(bench.options);
     await buildPackage(bench.options);
-    for (const folder of ["wasm", "web-demo", "tests/e2e"]) {
+    for (const folder of ["wasm", "web-demo", "tests/e2e", "tests/verdicts"]) {
       await bench.check(folder, process.execPath, [TSC, "--noEmit", "--project", folder]);
     }
   },
