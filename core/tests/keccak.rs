@@ -1,0 +1,93 @@
+//! Keccak-256 of many preimages: every backend of this machine against the crate `sha3`.
+
+use alloy_primitives::B256;
+use ocelli_core::hash::{Backend, Batch, SHORT_BYTES, keccak256, keccak256_many};
+use proptest::prelude::*;
+use sha3::{Digest, Keccak256};
+
+fn specified(preimage: &[u8]) -> B256 {
+    B256::new(Keccak256::digest(preimage).into())
+}
+
+/// Bytes that differ at every place and for every seed.
+fn bytes(seed: usize, length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 131 + seed * 29 + (at * seed) / 7) as u8).collect()
+}
+
+/// What every backend has to do with `preimages`, pushed in as many parts as `parts` says, in a batch that was used before.
+fn every_backend_hashes(preimages: &[Vec<u8>], parts: usize) {
+    let expected: Vec<B256> = preimages.iter().map(|preimage| specified(preimage)).collect();
+    for backend in Backend::available() {
+        let mut batch = Batch::with(backend);
+        for round in 0..2 {
+            for preimage in preimages {
+                let parts: Vec<&[u8]> = preimage.chunks(preimage.len().div_ceil(parts).max(1)).collect();
+                batch.push(&parts);
+            }
+            assert_eq!(batch.len(), preimages.len());
+            let found: Vec<B256> = batch.drain().collect();
+            assert_eq!(found, expected, "{} in round {round}", backend.name());
+            assert!(batch.is_empty());
+        }
+    }
+}
+
+#[test]
+fn every_length_up_to_two_blocks_hashes_as_specified() {
+    for length in 0..=2 * (SHORT_BYTES + 1) + 1 {
+        every_backend_hashes(&[bytes(length, length), bytes(length + 1, length)], 1 + length % 4);
+    }
+}
+
+#[test]
+fn every_count_of_preimages_keeps_its_order() {
+    for count in 0..=35 {
+        every_backend_hashes(&(0..count).map(|seed| bytes(seed, 64)).collect::<Vec<_>>(), 2);
+        every_backend_hashes(&(0..count).map(|seed| bytes(seed, (seed * 23) % 150)).collect::<Vec<_>>(), 1);
+    }
+}
+
+#[test]
+fn whole_words_are_padded_whatever_stood_in_their_lane() {
+    let word = |seed: usize, at: usize| u64::from_le_bytes(bytes(seed, 128)[at * 8..at * 8 + 8].try_into().unwrap());
+    for backend in Backend::available() {
+        let (mut batch, mut expected) = (Batch::with(backend), vec![]);
+        for seed in 0..200 {
+            let length = [128, 0, 8, 77, 64][seed * seed % 11 % 5];
+            match length {
+                128 => batch.push_words::<16>(std::array::from_fn(|at| word(seed, at))),
+                64 => batch.push_words::<8>(std::array::from_fn(|at| word(seed, at))),
+                8 => batch.push_words([word(seed, 0)]),
+                0 => batch.push_words([]),
+                _ => batch.push(&[&bytes(seed, 128)[..length]]),
+            }
+            expected.push(specified(&bytes(seed, 128)[..length]));
+        }
+        assert_eq!(batch.drain().collect::<Vec<_>>(), expected, "{}", backend.name());
+    }
+}
+
+#[test]
+fn one_and_many_are_the_same_function() {
+    let preimages: Vec<Vec<u8>> = (0..50).map(|seed| bytes(seed, seed * 5)).collect();
+    let one_by_one: Vec<B256> = preimages.iter().map(keccak256).collect();
+    assert_eq!(keccak256_many(&preimages), one_by_one);
+}
+
+#[test]
+fn the_portable_backend_is_always_there_and_the_last_resort() {
+    let backends: Vec<Backend> = Backend::available().collect();
+    assert_eq!(backends.first(), Some(&Backend::best()));
+    assert_eq!(backends.last(), Some(&Backend::PORTABLE));
+    // What a machine cannot run is not tested on it: the log says what was.
+    println!("backends tested: {:?}", backends.iter().map(|backend| backend.name()).collect::<Vec<_>>());
+}
+
+proptest! {
+    #[test]
+    fn any_mix_hashes_as_specified(
+        preimages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..40), parts in 1_usize..5,
+    ) {
+        every_backend_hashes(&preimages, parts);
+    }
+}
