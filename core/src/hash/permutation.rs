@@ -65,41 +65,65 @@ pub(super) fn absorb<V: Vector, const FIRST: usize>(blocks: &Blocks, hashes: &mu
     for (word, block) in state.iter_mut().zip(&blocks.0) {
         *word = V::load::<FIRST>(block);
     }
-    permute(&mut state);
+    for constant in ROUND_CONSTANTS {
+        state = round(&state, constant);
+    }
     for (hash, word) in hashes.iter_mut().zip(state) {
         word.store::<FIRST>(hash);
     }
 }
 
-#[inline(always)]
-fn permute<V: Vector>(state: &mut State<V>) {
-    for constant in ROUND_CONSTANTS {
-        *state = round(state, constant);
-    }
-}
-
+/// Written out, without closures or loops over words: so that everything is inlined where the instructions are, and the
+/// words stay in registers.
 #[inline(always)]
 fn round<V: Vector>(a: &State<V>, constant: u64) -> State<V> {
     let parity = [column(a, 0), column(a, 1), column(a, 2), column(a, 3), column(a, 4)];
-    let turned = parity.map(|parity| parity.rotate(1));
-    // θ and ρ of one word.
-    let moved = |at: usize, by: u32| a[at].xor3(parity[(at + 4) % 5], turned[(at + 1) % 5]).rotate(by);
-    // π says which word of `a` each word comes from, and ρ how far that one turns: written out, so that both are constants
-    // to the compiler and the words stay in registers.
-    let b = [
-        [moved(0, 0), moved(6, 44), moved(12, 43), moved(18, 21), moved(24, 14)],
-        [moved(3, 28), moved(9, 20), moved(10, 3), moved(16, 45), moved(22, 61)],
-        [moved(1, 1), moved(7, 6), moved(13, 25), moved(19, 8), moved(20, 18)],
-        [moved(4, 27), moved(5, 36), moved(11, 10), moved(17, 15), moved(23, 56)],
-        [moved(2, 62), moved(8, 55), moved(14, 39), moved(15, 41), moved(21, 2)],
-    ];
-    let [r0, r1, r2, r3, r4] = b.map(chi);
-    let [first, r0 @ ..] = r0;
-    let first = first.xor(V::splat(constant));
-    [
-        first, r0[0], r0[1], r0[2], r0[3], r1[0], r1[1], r1[2], r1[3], r1[4], r2[0], r2[1], r2[2], r2[3], r2[4], r3[0],
-        r3[1], r3[2], r3[3], r3[4], r4[0], r4[1], r4[2], r4[3], r4[4],
-    ]
+    let turned =
+        [parity[0].rotate(1), parity[1].rotate(1), parity[2].rotate(1), parity[3].rotate(1), parity[4].rotate(1)];
+    let sums = (&parity, &turned);
+    let [b0, b1, b2, b3, b4] = row([
+        moved(a, sums, 0, 0),
+        moved(a, sums, 6, 44),
+        moved(a, sums, 12, 43),
+        moved(a, sums, 18, 21),
+        moved(a, sums, 24, 14),
+    ]);
+    let [b5, b6, b7, b8, b9] = row([
+        moved(a, sums, 3, 28),
+        moved(a, sums, 9, 20),
+        moved(a, sums, 10, 3),
+        moved(a, sums, 16, 45),
+        moved(a, sums, 22, 61),
+    ]);
+    let [b10, b11, b12, b13, b14] = row([
+        moved(a, sums, 1, 1),
+        moved(a, sums, 7, 6),
+        moved(a, sums, 13, 25),
+        moved(a, sums, 19, 8),
+        moved(a, sums, 20, 18),
+    ]);
+    let [b15, b16, b17, b18, b19] = row([
+        moved(a, sums, 4, 27),
+        moved(a, sums, 5, 36),
+        moved(a, sums, 11, 10),
+        moved(a, sums, 17, 15),
+        moved(a, sums, 23, 56),
+    ]);
+    let [b20, b21, b22, b23, b24] = row([
+        moved(a, sums, 2, 62),
+        moved(a, sums, 8, 55),
+        moved(a, sums, 14, 39),
+        moved(a, sums, 15, 41),
+        moved(a, sums, 21, 2),
+    ]);
+    let b0 = b0.xor(V::splat(constant));
+    [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21, b22, b23, b24]
+}
+
+/// Word `at` after θ, turned as far as ρ turns it; π is the order in which [`round`] asks for them.
+#[inline(always)]
+fn moved<V: Vector>(a: &State<V>, (parity, turned): (&[V; 5], &[V; 5]), at: usize, by: u32) -> V {
+    a[at].xor3(parity[(at + 4) % 5], turned[(at + 1) % 5]).rotate(by)
 }
 
 #[inline(always)]
@@ -107,7 +131,8 @@ fn column<V: Vector>(a: &State<V>, x: usize) -> V {
     a[x].xor3(a[x + 5], a[x + 10]).xor3(a[x + 15], a[x + 20])
 }
 
+/// χ of one row.
 #[inline(always)]
-fn chi<V: Vector>([b0, b1, b2, b3, b4]: [V; 5]) -> [V; 5] {
+fn row<V: Vector>([b0, b1, b2, b3, b4]: [V; 5]) -> [V; 5] {
     [b0.chi(b1, b2), b1.chi(b2, b3), b2.chi(b3, b4), b3.chi(b4, b0), b4.chi(b0, b1)]
 }
