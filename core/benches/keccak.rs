@@ -3,6 +3,8 @@
 //! `cargo bench -p ocelli-core --bench keccak`; a benchmark by hand, since no harness measures in turns, which is what
 //! makes a ratio hold on a machine that others use too.
 
+#![allow(clippy::print_stdout)]
+
 use alloy_primitives::B256;
 use ocelli_core::hash::{Backend, Batch};
 use std::{hint::black_box, time::Instant};

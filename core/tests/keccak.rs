@@ -80,7 +80,7 @@ fn the_portable_backend_is_always_there_and_the_last_resort() {
     assert_eq!(backends.first(), Some(&Backend::best()));
     assert_eq!(backends.last(), Some(&Backend::PORTABLE));
     // What a machine cannot run is not tested on it: the log says what was.
-    println!("backends tested: {:?}", backends.iter().map(|backend| backend.name()).collect::<Vec<_>>());
+    eprintln!("backends tested: {:?}", backends.iter().map(|backend| backend.name()).collect::<Vec<_>>());
 }
 
 proptest! {
