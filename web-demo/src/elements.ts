@@ -5,7 +5,7 @@ export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
-/** A new element with a class, attributes and text. */
+/** A new element with attributes and text. */
 export function create(tag: string, attributes: Readonly<Record<string, string>> = {}, text = ""): HTMLElement {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -13,16 +13,18 @@ export function create(tag: string, attributes: Readonly<Record<string, string>>
   return made;
 }
 
-/** Shows `entries` as the terms and descriptions of a `dl`, touching only what changed. */
+/** Makes `shown` say `text`, and leaves it alone where it does: screen readers announce what is touched. */
+export function say(shown: Element, text: string): void {
+  if (shown.textContent !== text) shown.textContent = text;
+}
+
+/** Shows `entries` as the terms and descriptions of a `dl`. */
 export function describe(list: HTMLElement, entries: readonly (readonly [string, string])[]): void {
-  entries.forEach(([term, description], at) => {
-    let pair = list.children[at];
-    if (pair === undefined) {
-      pair = create("div");
-      pair.append(create("dt", {}, term), create("dd"));
-      list.append(pair);
-    }
-    const shown = pair.lastElementChild;
-    if (shown !== null && shown.textContent !== description) shown.textContent = description;
-  });
+  list.replaceChildren(
+    ...entries.map(([term, description]) => {
+      const pair = create("div");
+      pair.append(create("dt", {}, term), create("dd", {}, description));
+      return pair;
+    }),
+  );
 }

@@ -1,23 +1,36 @@
-import { createVerifier, type OcelliError, type Verifier } from "ocelli";
-import { delegateOnDevelopmentChain } from "./attest.js";
+import { OcelliError, createVerifier, type Verifier, type VerifierStatus } from "ocelli";
 import { Blocks } from "./blocks.js";
-import { describe, element } from "./elements.js";
+import { delegateOnDevelopmentChain } from "./delegate.js";
+import { describe, element, say } from "./elements.js";
+import { showFault } from "./fault.js";
+import { Figures } from "./figures.js";
 import { Payments } from "./payments.js";
-import { Totals } from "./totals.js";
 
 /** `?url=` names another chain than the one that serves the page; `?workers=` how many workers check. */
 const query = new URLSearchParams(location.search);
 const url = query.get("url") ?? location.origin;
 
+const IDLE_MS = 1_500;
+const STATUS_WORDS: Readonly<Record<VerifierStatus["state"], string>> = {
+  connecting: "connecting",
+  following: "checking",
+  paused: "paused",
+  stopped: "stopped",
+};
+
 const blocks = new Blocks();
-const totals = new Totals();
+const figures = new Figures();
+let isFaulty = false;
+let sayIdle: ReturnType<typeof setTimeout> | undefined;
 
 async function main(): Promise<void> {
+  element<HTMLAnchorElement>("another").href = location.href;
+  element("another").addEventListener("click", openBeside);
   const workers = Number(query.get("workers") ?? 0);
   const verifier = await createVerifier({ url, ...(workers > 0 ? { workers } : {}), cpu: 1 });
   show(verifier);
-  const owner = await delegateOnDevelopmentChain(verifier);
-  about(verifier, owner);
+  offerPause(verifier);
+  about(verifier, await delegateOnDevelopmentChain(verifier));
   const payments = new Payments(url, verifier.chain.chainId);
   verifier.on("certificate", ({ height }) => payments.attested(height));
   addEventListener("pagehide", () => verifier.stop(), { once: true });
@@ -28,64 +41,96 @@ function show(verifier: Verifier): void {
   verifier.on("status", showStatus);
   showStatus(verifier.status);
   verifier.on("block", ({ block, tasks }) => {
-    const rows = tasks.filter(({ kind }) => kind === "row").length;
-    blocks.add(block.height, rows, tasks.length - rows);
-    totals.sealed(block.height);
+    blocks.add(block, tasks);
+    figures.opened(block.height, tasks.length);
+    showWork();
   });
   verifier.on("task", ({ height, task, kind, ms, verdict, by }) => {
-    blocks.mark(height, task, { by: by === "me" ? "me" : "other", verdict });
-    if (by === "me") totals.checked(kind, ms ?? 0);
-    else totals.checkedByOthers(1);
+    const who = by === "me" ? "me" : "other";
+    blocks.mark(height, task, { by: who, verdict, ms });
+    figures.checked(height, task, kind, who, ms);
+    if (!isFaulty && figures.tally.counts.mine > 0) say(element("headline"), "This tab checks the chain.");
+    showWork();
   });
   verifier.on("certificate", ({ height }) => {
     blocks.attested(height);
-    totals.attested(height);
+    figures.attested(height);
   });
-  verifier.on("fault", ({ height, description, evidence, by }) => {
-    blocks.faulty(height);
-    showFault(height, description, evidence, by);
+  verifier.on("rewind", ({ height }) => {
+    blocks.rewind(height);
+    figures.rewind(height);
+  });
+  verifier.on("fault", (fault) => {
+    isFaulty = true;
+    blocks.faulty(fault.height);
+    showFault(fault, url);
+    showStatus(verifier.status);
   });
 }
 
-type Status = Verifier["status"];
-
-function showStatus(status: Status): void {
+function showStatus(status: VerifierStatus): void {
   const pill = element("status");
-  if (pill.dataset["state"] === "fault") return;
-  pill.dataset["state"] = status.state;
-  pill.textContent = status.state;
   const error = "error" in status ? status.error : undefined;
+  pill.dataset["state"] = isFaulty ? "fault" : status.state;
+  say(pill, isFaulty ? "fault found" : error ? "connecting again" : STATUS_WORDS[status.state]);
   pill.title = error?.message ?? "";
+  if (error && !isFaulty) say(element("idle"), error.message);
+  else showWork();
 }
 
-function showFault(height: number, description: string, evidence: Uint8Array<ArrayBuffer>, by: "me" | "network"): void {
-  const pill = element("status");
-  pill.dataset["state"] = "fault";
-  pill.textContent = "fault found";
-  const finder = by === "me" ? "This tab found a fault" : "A fault was reported, and this tab confirmed it:";
-  element("fault-text").textContent = `${finder} in block ${height}: ${description}`;
-  const link = element<HTMLAnchorElement>("fault-evidence");
-  link.href = URL.createObjectURL(new Blob([evidence], { type: "application/octet-stream" }));
-  link.download = `ocelli-evidence-block-${height}.bin`;
-  element("fault").hidden = false;
+/** Says so when there is nothing to see because there is nothing to do. */
+function showWork(): void {
+  say(element("idle"), "");
+  clearTimeout(sayIdle);
+  sayIdle = setTimeout(() => {
+    if (isFaulty) return say(element("idle"), "The sequencer has stopped: somebody proved that it lied.");
+    if (!figures.isIdle) return;
+    say(
+      element("idle"),
+      blocks.isEmpty
+        ? "No block since you came. The chain makes one when there is work: send a payment."
+        : "All is checked. The chain makes the next block when there is work: send a payment.",
+    );
+  }, IDLE_MS);
+}
+
+function offerPause(verifier: Verifier): void {
+  const button = element<HTMLButtonElement>("pause");
+  button.disabled = false;
+  button.addEventListener("click", () => {
+    const pausing = button.textContent === "Pause";
+    if (pausing) verifier.pause();
+    else verifier.resume();
+    say(button, pausing ? "Resume" : "Pause");
+  });
+}
+
+/** In a window at the side, where there is room for one: a tab in the background shows nothing. */
+function openBeside(event: Event): void {
+  const width = Math.floor(screen.availWidth / 2);
+  if (width < 480) return;
+  const features = `popup,noopener,width=${width},height=${screen.availHeight},left=${width},top=0`;
+  event.preventDefault();
+  window.open(location.href, "_blank", features);
 }
 
 function about(verifier: Verifier, owner: string | undefined): void {
   describe(element("about"), [
-    ["chain", `${verifier.chain.chainId}, genesis ${verifier.chain.genesisHash}`],
-    ["this tab signs as", verifier.address],
-    ["its vote counts for", owner ?? "nobody: its checks find lies, its vote has no weight"],
-    ["endpoint", url],
+    ["Chain", `id ${verifier.chain.chainId}, named by the hash of its genesis, ${verifier.chain.genesisHash}`],
+    ["It asks", `${url}, which it believes in nothing that it can check`],
+    ["It signs as", `${verifier.address}, with a key made for this visit`],
+    ["Its vote counts for", owner ?? "nobody: its checks find lies all the same"],
+    ["It believes", "a payment's receipt and the balance, which the node tells"],
   ]);
 }
 
 function fail(error: unknown): void {
-  const known = error as Partial<OcelliError>;
   const pill = element("status");
   pill.dataset["state"] = "stopped";
-  pill.textContent = known.code ?? "stopped";
-  element("headline").textContent = "This tab cannot check the chain.";
-  describe(element("totals"), [["why", error instanceof Error ? error.message : String(error)]]);
+  say(pill, "stopped");
+  say(element("headline"), "This tab cannot check the chain.");
+  say(element("lead"), error instanceof Error ? error.message : String(error));
+  say(element("idle"), error instanceof OcelliError ? `${error.code}. Load the page again to try once more.` : "");
 }
 
 main().catch(fail);

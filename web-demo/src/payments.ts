@@ -1,159 +1,138 @@
-import {
-  createWalletClient,
-  formatEther,
-  http,
-  parseEther,
-  publicActions,
-  TransactionReceiptNotFoundError,
-  type Address,
-  type Hash,
-  type PublicActions,
-  type TransactionReceipt,
-  type WalletClient,
-} from "viem";
-import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
-import { create, element } from "./elements.js";
+/** What the visitor sends: single payments, each with the level that it has reached, and many at once. */
 
-/** The mnemonic of development chains, which everyone knows. */
-export const DEV_MNEMONIC = "test test test test test test test test test test test junk";
-/** Only there does the page know where to take money from. */
-export const DEV_CHAIN_ID = 31_337;
+import { formatEther, parseEther, type Hex } from "viem";
+import { generatePrivateKey } from "viem/accounts";
+import { Burst } from "./burst.js";
+import { DEV_ACCOUNT_KEY, DEV_CHAIN_ID, DEV_PAYEE } from "./dev_chain.js";
+import { element, say } from "./elements.js";
+import { Ladder } from "./ladder.js";
+import { Payer, feeCap } from "./payer.js";
+import { Rpc, RpcError, type Receipt } from "./rpc.js";
 
 const STORED_KEY = "ocelli.burner";
 const AMOUNT = parseEther("0.001");
+const LOW = parseEther("0.1");
 const FUNDS = parseEther("1");
-const PAYMENTS_SHOWN = 8;
-const POLL_MS = 25;
+const PAYMENTS_SHOWN = 3;
+const POLL_MS = 40;
 const PATIENCE_MS = 30_000;
 
-type Level = "sealed" | "attested";
+type Payment = { readonly ladder: Ladder; height: number | undefined };
 
-type Payment = {
-  readonly sent: number;
-  readonly rungs: Readonly<Record<Level, HTMLElement>>;
-  height: number | undefined;
-};
-
-type Client = WalletClient & PublicActions;
-
-/** The burner account and the payments that it has made, each with the level that it has reached. */
 export class Payments {
-  readonly #client: Client;
+  readonly #rpc: Rpc;
   readonly #chainId: number;
-  readonly #account = privateKeyToAccount(burnerKey());
+  readonly #burner: Payer;
+  readonly #burst: Burst;
   readonly #list = element("payments");
-  readonly #button = element<HTMLButtonElement>("send");
-  readonly #error = element("send-error");
+  readonly #buttons = [element<HTMLButtonElement>("send"), element<HTMLButtonElement>("burst")];
+  readonly #note = element("send-note");
   readonly #payments: Payment[] = [];
 
   constructor(rpcUrl: string, chainId: number) {
+    this.#rpc = new Rpc(rpcUrl);
     this.#chainId = chainId;
-    this.#client = createWalletClient({ transport: http(rpcUrl, { retryCount: 1 }) }).extend(publicActions);
-    element("burner").textContent = this.#account.address;
-    this.#button.addEventListener("click", () => void this.#guarded(() => this.#pay()));
+    this.#burner = new Payer(this.#rpc, chainId, burnerKey());
+    this.#burst = new Burst(this.#rpc, chainId, this.#burner);
+    element("burner").textContent = this.#burner.address;
+    element("send").addEventListener("click", () => void this.#guarded(() => this.#pay()));
+    element("burst").addEventListener("click", () => void this.#guarded(() => this.#payMany()));
   }
 
   /** Makes sure that the burner account has money, and lets the visitor send. */
   async start(): Promise<void> {
     await this.#guarded(async () => {
-      if (this.#chainId === DEV_CHAIN_ID && (await this.#balance()) < AMOUNT * 10n) await this.#fund();
+      if (this.#chainId === DEV_CHAIN_ID && (await this.#burner.balance()) < LOW) await this.#fund();
       await this.#showBalance();
-      this.#button.disabled = false;
     });
   }
 
   /** A certificate covers everything up to `height`. */
   attested(height: number): void {
     for (const payment of this.#payments) {
-      if (payment.height !== undefined && payment.height <= height) reach(payment, "attested");
+      if (payment.height !== undefined && payment.height <= height) payment.ladder.reach("attested");
     }
   }
 
   async #pay(): Promise<void> {
-    this.#button.disabled = true;
-    const payment = this.#show(this.#account.address);
+    const to = this.#chainId === DEV_CHAIN_ID ? DEV_PAYEE : this.#burner.address;
+    const cap = await feeCap(this.#rpc);
+    await this.#burner.refresh();
+    const raw = await this.#burner.sign(to, AMOUNT, cap);
+    const ladder = this.#show(`${formatEther(AMOUNT)} ETH to ${to.slice(0, 6)}…${to.slice(-4)}`);
+    const payment: Payment = { ladder, height: undefined };
+    this.#payments.push(payment);
+    if (this.#payments.length > PAYMENTS_SHOWN) this.#payments.shift();
     try {
-      const hash = await this.#send(this.#account, mnemonicToAccount(DEV_MNEMONIC, { addressIndex: 1 }).address, AMOUNT);
-      const receipt = await this.#sealed(hash);
-      payment.height = Number(receipt.blockNumber);
-      reach(payment, "sealed", `in block ${payment.height}`);
-      await this.#showBalance();
-    } finally {
-      this.#button.disabled = false;
+      const hash = await this.#rpc.call<Hex>("eth_sendRawTransaction", raw);
+      ladder.reach("accepted");
+      payment.height = Number((await this.#receipt(hash)).blockNumber);
+      ladder.reach("sealed", `block ${payment.height}`);
+    } catch (error) {
+      ladder.fail();
+      throw error;
     }
+    await this.#showBalance();
+  }
+
+  async #payMany(): Promise<void> {
+    say(this.#note, "Giving some accounts money first…");
+    await this.#receipt(await this.#burst.fund());
+    const began = performance.now();
+    const hashes = await this.#burst.send((sent, of) => say(this.#note, `Sending ${sent} of ${of}…`));
+    await Promise.all(hashes.map((hash) => this.#receipt(hash)));
+    say(this.#note, `${this.#burst.size} payments, signed here and sealed in ${((performance.now() - began) / 1_000).toFixed(1)} s.`);
+    await this.#showBalance();
   }
 
   async #fund(): Promise<void> {
-    const rich = mnemonicToAccount(DEV_MNEMONIC);
-    await this.#sealed(await this.#send(rich, this.#account.address, FUNDS));
-  }
-
-  async #send(account: ReturnType<typeof mnemonicToAccount> | ReturnType<typeof privateKeyToAccount>, to: Address, value: bigint): Promise<Hash> {
-    const chain = { id: this.#chainId, name: "Ocelli", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: [] } } };
-    return this.#client.sendTransaction({ account, chain, to, value });
+    const rich = new Payer(this.#rpc, this.#chainId, DEV_ACCOUNT_KEY);
+    const raw = await rich.sign(this.#burner.address, FUNDS, await feeCap(this.#rpc));
+    await this.#receipt(await this.#rpc.call<Hex>("eth_sendRawTransaction", raw));
   }
 
   /** Asks for the receipt until there is one: a chain that makes no block while idle gives no other sign. */
-  async #sealed(hash: Hash): Promise<TransactionReceipt> {
+  async #receipt(hash: Hex): Promise<Receipt> {
     const deadline = performance.now() + PATIENCE_MS;
-    for (;;) {
-      try {
-        return await this.#client.getTransactionReceipt({ hash });
-      } catch (error) {
-        if (!(error instanceof TransactionReceiptNotFoundError) || performance.now() > deadline) throw error;
-      }
+    while (performance.now() < deadline) {
+      const receipt = await this.#rpc.call<Receipt | null>("eth_getTransactionReceipt", hash);
+      if (receipt !== null) return receipt;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
-  }
-
-  #balance(): Promise<bigint> {
-    return this.#client.getBalance({ address: this.#account.address });
+    throw new RpcError(`It is in no block after ${PATIENCE_MS / 1_000} s: the chain makes none`);
   }
 
   async #showBalance(): Promise<void> {
-    element("balance").textContent = `${Number(formatEther(await this.#balance())).toFixed(4)} ETH`;
+    element("balance").textContent = `${Number(formatEther(await this.#burner.balance())).toFixed(3)} ETH`;
   }
 
-  #show(from: Address): Payment {
-    const rungs = { sealed: rung("sealed"), attested: rung("attested") };
-    const ladder = create("div", { class: "ladder" });
-    ladder.append(rungs.sealed, rungs.attested);
-    const item = create("li", { class: "payment" });
-    item.append(create("span", {}, `0.001 ETH from ${from.slice(0, 8)}…`), ladder);
-    this.#list.prepend(item);
-    while (this.#list.children.length > PAYMENTS_SHOWN) this.#list.lastElementChild?.remove();
-    const payment: Payment = { sent: performance.now(), rungs, height: undefined };
-    this.#payments.push(payment);
-    if (this.#payments.length > PAYMENTS_SHOWN) this.#payments.shift();
-    return payment;
+  #show(what: string): Ladder {
+    const ladder = new Ladder(what, performance.now());
+    this.#list.prepend(ladder.item);
+    if (this.#list.children.length > PAYMENTS_SHOWN) this.#list.lastElementChild?.remove();
+    return ladder;
   }
 
+  /** Does one thing at a time, and says what went wrong with it. */
   async #guarded(work: () => Promise<void>): Promise<void> {
-    this.#error.hidden = true;
+    for (const button of this.#buttons) button.disabled = true;
+    say(this.#note, "");
+    delete this.#note.dataset["error"];
     try {
       await work();
     } catch (error) {
-      this.#error.textContent = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
-      this.#error.hidden = false;
+      this.#note.dataset["error"] = "";
+      say(this.#note, error instanceof RpcError ? `The chain refused: ${error.message}.` : "The chain cannot be reached just now.");
+    } finally {
+      for (const button of this.#buttons) button.disabled = false;
     }
   }
 }
 
-function rung(level: Level): HTMLElement {
-  return create("span", { class: "rung", "data-level": level }, `${level} …`);
-}
-
-function reach({ sent, rungs }: Payment, level: Level, where = ""): void {
-  const shown = rungs[level];
-  if (shown.dataset["reached"] !== undefined) return;
-  shown.dataset["reached"] = "";
-  shown.textContent = [`${level} after ${Math.round(performance.now() - sent)} ms`, where].filter(Boolean).join(", ");
-}
-
 /** The key of this browser's burner account, made when it is first asked for. */
-function burnerKey(): `0x${string}` {
+function burnerKey(): Hex {
   const stored = localStorage.getItem(STORED_KEY);
-  if (stored !== null && /^0x[0-9a-f]{64}$/.test(stored)) return stored as `0x${string}`;
+  if (stored !== null && /^0x[0-9a-f]{64}$/.test(stored)) return stored as Hex;
   const made = generatePrivateKey();
   localStorage.setItem(STORED_KEY, made);
   return made;

@@ -1,7 +1,7 @@
 import { hexToBytes } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
+import { privateKeyToAccount } from "viem/accounts";
 import type { Verifier } from "ocelli";
-import { DEV_MNEMONIC } from "./payments.js";
+import { DEV_VERIFIER_KEY } from "./dev_chain.js";
 
 const A_DAY_S = 86_400;
 
@@ -12,7 +12,7 @@ const A_DAY_S = 86_400;
  * @returns the owner, or undefined if the tab has no vote.
  */
 export async function delegateOnDevelopmentChain(verifier: Verifier): Promise<string | undefined> {
-  const owner = mnemonicToAccount(DEV_MNEMONIC, { accountIndex: 1, addressIndex: 0 });
+  const owner = privateKeyToAccount(DEV_VERIFIER_KEY);
   const registered = verifier.chain.verifiers.some((entry) => entry.owner.toLowerCase() === owner.address.toLowerCase());
   if (!registered) return undefined;
   const expires = Math.floor(Date.now() / 1_000) + A_DAY_S;
