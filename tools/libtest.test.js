@@ -95,6 +95,31 @@ test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; fini
   ]);
 });
 
+test("a test that says it has nothing to run on is skipped", () => {
+  const counts = count(
+    `     Running tests/vectors.rs (target/debug/deps/vectors-1)
+running 3 tests
+SKIPPED: no vectors at /a
+test a ... ok
+test b ... SKIPPED: no vectors at /b
+ok
+test c ... ok
+test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
+     Running tests/rows.rs (target/debug/deps/rows-1)
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s`,
+    OK,
+  );
+  assert.deepEqual(counts, {
+    passed: 2,
+    failed: 0,
+    skipped: [
+      { count: 1, reason: "no vectors at /a" },
+      { count: 1, reason: "no vectors at /b" },
+    ],
+    failures: [],
+  });
+});
+
 test("a browser run without tests is no crash, and counts nothing", () => {
   const counts = count("     Running unittests src/lib.rs (target/wasm32/x.wasm)\nno tests to run!", OK);
   assert.deepEqual(counts, { passed: 0, failed: 0, skipped: [], failures: [] });

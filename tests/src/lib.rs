@@ -8,5 +8,7 @@ pub mod programs;
 pub mod realistic;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod transcript;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod vectors;
 pub mod verdicts;
 pub mod wallet;

@@ -7,24 +7,12 @@
 use alloy_primitives::{B256, U256, hex};
 use k256::sha2::{Digest, Sha256};
 use ocelli_core::signature::{Signature, SignatureError, recover_public_key};
+use ocelli_tests::vectors;
 use serde_json::Value;
-use std::path::PathBuf;
 
 const ORDER: U256 = U256::from_limbs([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
 /// p - n: an r below this may be that of a point with x = r + n.
 const REDUCED_BELOW: U256 = U256::from_limbs([0x402d_a172_2fc9_baee, 0x4551_2319_50b7_5fc4, 1, 0]);
-
-/// The vectors of `file`; none, and a line that says so, if they are not on this machine.
-fn vectors(file: &str) -> Option<Value> {
-    let folder = std::env::var_os("OCELLI_VECTORS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"), PathBuf::from);
-    let path = folder.join(file);
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: conformance vectors not found at {}", path.display());
-        return None;
-    };
-    Some(serde_json::from_str(&text).expect("vectors are JSON"))
-}
 
 fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().expect("a string")).expect("hex")
@@ -42,7 +30,8 @@ fn recovers_to(key: &[u8], hash: &B256, r: &B256, s: &B256) -> bool {
 ///
 /// With `malleable`, the file calls a high s valid: then it is refused here, and its twin, which must be valid too, is run.
 fn run(file: &str, parse: fn(&[u8]) -> Option<(B256, B256)>, malleable: bool) -> Option<usize> {
-    let vectors = vectors(file)?;
+    let text = std::fs::read_to_string(vectors::find(file)?).expect("vectors can be read");
+    let vectors: Value = serde_json::from_str(&text).expect("vectors are JSON");
     let mut recovered = 0;
     for group in vectors["testGroups"].as_array().expect("groups") {
         let key = &bytes(&group["publicKey"]["uncompressed"])[1..];
