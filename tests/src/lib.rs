@@ -7,6 +7,8 @@ pub mod lies;
 pub mod programs;
 pub mod realistic;
 #[cfg(not(target_arch = "wasm32"))]
+pub mod state_tests;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod transcript;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod vectors;

@@ -27,7 +27,8 @@ pub struct Wallet {
     pub nonce: u64,
 }
 
-fn alloy(signature: &Signature) -> AlloySignature {
+/// A signature as alloy has it.
+pub fn alloy_signature(signature: &Signature) -> AlloySignature {
     let bytes = signature.as_bytes();
     AlloySignature::new(U256::from_be_slice(&bytes[..32]), U256::from_be_slice(&bytes[32..64]), signature.y_odd())
 }
@@ -58,7 +59,7 @@ impl Wallet {
     where
         TxEnvelope: From<alloy_consensus::Signed<T>>,
     {
-        let signature = alloy(&self.key.sign(&transaction.signature_hash()));
+        let signature = alloy_signature(&self.key.sign(&transaction.signature_hash()));
         TxEnvelope::from(transaction.into_signed(signature)).encoded_2718().into()
     }
 
@@ -122,7 +123,7 @@ impl Wallet {
         let nonce = self.next_nonce();
         let authorization =
             Authorization { chain_id: U256::from(CHAIN_ID), address: target, nonce: authority.next_nonce() };
-        let signature = alloy(&authority.key.sign(&authorization.signature_hash()));
+        let signature = alloy_signature(&authority.key.sign(&authorization.signature_hash()));
         self.sign(TxEip7702 {
             chain_id: CHAIN_ID,
             nonce,
