@@ -1,13 +1,18 @@
 //! The executor: a list of transactions becomes the rows of a block.
 //!
-//! Chains of rows in parallel, then what surprised, then the closing row.
+//! Chains of rows in parallel, then what surprised, then the closing row. What one block runs is bounded by its gas limit,
+//! whatever waits: what finds no gas is left out, and each sender's transactions behind it.
 
+mod budget;
 pub mod plan;
+#[cfg(test)]
+mod tests;
 
 use crate::state::{Overlay, Snapshot};
 use alloy_primitives::{Address, U256};
+use budget::Budget;
 use ocelli_core::{
-    evm::{Env, Refused, StateError},
+    evm::{Env, Executed, Refused, StateError},
     row::{ExecutedRow, RowBuilder, execute_closing, execute_opening},
     transaction::Recovered,
 };
@@ -54,8 +59,9 @@ pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -
     let opening = execute_opening(env, &base)?;
     base.apply(&opening.effects.accesses, &opening.effects.codes_made);
 
-    let chains: Vec<Chain> =
-        plan.chains.par_iter().map(|chain| Chain::run(env, &base, transactions, chain, &plan)).collect();
+    let budget = Budget::new(env.params.gas_limit);
+    let run = |chain: &Vec<(usize, u32)>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
+    let chains: Vec<Chain> = plan.chains.par_iter().map(run).collect();
     let mut block = ExecutedBlock {
         rows: vec![SentRow { row: opening, senders: Vec::new() }],
         refused: std::mem::take(&mut plan.refused),
@@ -70,7 +76,7 @@ pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -
     late.sort_unstable();
     block.surprises = late.len();
     if !late.is_empty() {
-        let last = Chain::run_alone(env, &base, transactions, &late);
+        let last = Chain::run_alone(Run::new(env, &base, &budget), transactions, &late);
         block.take(last, &mut base);
     }
 
@@ -101,8 +107,7 @@ struct Chain {
 }
 
 impl Chain {
-    fn run(env: &Env<'_>, base: &Overlay, transactions: &[Recovered], chain: &[(usize, u32)], plan: &Plan) -> Self {
-        let mut run = Run::new(env, base);
+    fn run(mut run: Run<'_>, transactions: &[Recovered], chain: &[(usize, u32)], plan: &Plan) -> Self {
         let mut late_senders: HashSet<Address> = HashSet::new();
         let mut late = Vec::new();
         for (at, lane) in chain {
@@ -111,26 +116,42 @@ impl Chain {
                 late.push(*at);
                 continue;
             }
-            if !run.push(*at, transaction, |used| plan.allows(*lane, used)) {
-                late_senders.insert(transaction.sender());
-                late.push(*at);
+            match run.push(*at, transaction, |used| plan.allows(*lane, used)) {
+                Pushed::Done => {}
+                Pushed::Surprised => {
+                    late_senders.insert(transaction.sender());
+                    late.push(*at);
+                }
+                Pushed::BlockIsFull => break,
             }
         }
         Self { late, ..run.finish() }
     }
 
-    fn run_alone(env: &Env<'_>, base: &Overlay, transactions: &[Recovered], members: &[usize]) -> Self {
-        let mut run = Run::new(env, base);
+    fn run_alone(mut run: Run<'_>, transactions: &[Recovered], members: &[usize]) -> Self {
         for at in members {
-            run.push(*at, &transactions[*at], |_| true);
+            if matches!(run.push(*at, &transactions[*at], |_| true), Pushed::BlockIsFull) {
+                break;
+            }
         }
         run.finish()
     }
 }
 
+/// What became of a transaction.
+enum Pushed {
+    /// It is in a row, or refused.
+    Done,
+    /// It used keys that it must not use here.
+    Surprised,
+    /// It did not run, and nothing behind it must.
+    BlockIsFull,
+}
+
 /// The rows of a chain under construction.
 struct Run<'a> {
     env: &'a Env<'a>,
+    budget: &'a Budget,
     state: Overlay,
     row: RowBuilder<Overlay>,
     senders: Vec<Address>,
@@ -138,9 +159,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(env: &'a Env<'a>, base: &Overlay) -> Self {
+    fn new(env: &'a Env<'a>, base: &Overlay, budget: &'a Budget) -> Self {
         Self {
             env,
+            budget,
             state: base.clone(),
             row: RowBuilder::new(env, base.clone()),
             senders: Vec::new(),
@@ -148,29 +170,47 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Executes the next transaction, in a further row where this one is full. False if `accept` did not take its keys.
+    /// Executes the next transaction, in a further row where this one is full, if the block has gas for it.
     fn push(
         &mut self,
         at: usize,
         transaction: &Recovered,
         accept: impl Fn(&[(ocelli_core::key::Key, bool)]) -> bool,
-    ) -> bool {
+    ) -> Pushed {
+        let limit = transaction.gas_limit();
+        if !self.budget.set_aside(limit) {
+            return Pushed::BlockIsFull;
+        }
+        let result = self.execute(transaction, accept);
+        match &result {
+            Ok(executed) => self.budget.spent(limit, executed.gas_spent),
+            Err(Refused::Invalid(_)) => self.budget.unused(limit),
+            Err(_) => self.budget.wasted(limit),
+        }
+        match result {
+            Ok(_) => self.senders.push(transaction.sender()),
+            Err(Refused::NotAccepted) => return Pushed::Surprised,
+            Err(refused) => self.chain.refused.push((at, refused)),
+        }
+        Pushed::Done
+    }
+
+    fn execute(
+        &mut self,
+        transaction: &Recovered,
+        accept: impl Fn(&[(ocelli_core::key::Key, bool)]) -> bool,
+    ) -> Result<Executed, Refused> {
         if self.row.len() >= self.env.params.limits.row_transactions as usize {
             self.close_row();
         }
-        let mut result = self.row.push_if(transaction, &accept);
+        let result = self.row.push_if(transaction, &accept);
         if matches!(result, Err(Refused::RowGas | Refused::RowWork | Refused::RowCode | Refused::RowBody))
             && !self.row.is_empty()
         {
             self.close_row();
-            result = self.row.push_if(transaction, &accept);
+            return self.row.push_if(transaction, &accept);
         }
-        match result {
-            Ok(_) => self.senders.push(transaction.sender()),
-            Err(Refused::NotAccepted) => return false,
-            Err(refused) => self.chain.refused.push((at, refused)),
-        }
-        true
+        result
     }
 
     fn close_row(&mut self) {

@@ -4,7 +4,7 @@
 //! which keys they use, joins those that conflict into lanes, and packs lanes into chains of rows. What is learned here is a
 //! guess; execution holds each transaction to it and puts those that surprise behind everything else.
 
-use crate::state::Snapshot;
+use crate::state::{Overlay, Snapshot};
 use alloy_primitives::Address;
 use ocelli_core::{
     evm::{Env, Refused, RowExecutor},
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 
 /// What a transaction is expected to do.
 #[derive(Clone, Debug, Default)]
-struct Guess {
+pub(super) struct Guess {
     /// Keys, and whether it changes them.
     used: Vec<(Key, bool)>,
     gas_spent: u64,
@@ -117,33 +117,90 @@ impl Plan {
     }
 }
 
-/// Runs each sender's transactions alone on the snapshot.
-fn guess(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Vec<Result<Guess, Refused>> {
-    let mut by_sender: HashMap<Address, Vec<usize>> = HashMap::new();
-    for (at, transaction) in transactions.iter().enumerate() {
-        by_sender.entry(transaction.sender()).or_default().push(at);
-    }
+/// Runs each sender's transactions alone on the snapshot, in their order, until they come to the gas of a block: what waits behind them is
+/// not looked at.
+///
+/// It goes in rounds. A round has as many transactions as fit into what is left of the gas whatever they do, so where limits
+/// are near what is spent there is one round, and nobody makes this run much more than a block's gas.
+pub(super) fn guess(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Vec<Result<Guess, Refused>> {
     // A sender's transactions need not fit into one row here.
     let mut params = env.params.clone();
     (params.limits.row_gas, params.limits.row_work) = (u64::MAX, u64::MAX);
     let env = Env { params: &params, ..*env };
-    let senders: Vec<Vec<usize>> = by_sender.into_values().collect();
-    let found: Vec<(usize, Result<Guess, Refused>)> = senders
-        .par_iter()
-        .flat_map_iter(|members| {
-            let mut executor = RowExecutor::new(&env, snapshot);
-            members
-                .iter()
-                .map(|at| {
-                    let result = executor.execute(&transactions[*at], |_| true);
-                    (*at, result.map(|done| Guess { used: done.used, gas_spent: done.gas_spent, work: done.work }))
-                })
-                .collect::<Vec<_>>()
+    let mut states: HashMap<Address, Overlay> = HashMap::new();
+    let mut guesses = Vec::new();
+    let mut left = params.gas_limit;
+    loop {
+        let rest = transactions.get(guesses.len()..).unwrap_or_default();
+        let round = rest.get(..certain_to_fit(rest, left)).unwrap_or_default();
+        if round.is_empty() {
+            return guesses;
+        }
+        let found = guess_round(&env, snapshot, round, &mut states);
+        let ran = found.iter().zip(round).map(|(guess, transaction)| gas_run(guess, transaction));
+        let Some(rest) = left.checked_sub(ran.sum()) else {
+            guesses.extend(found);
+            return guesses;
+        };
+        left = rest;
+        guesses.extend(found);
+    }
+}
+
+/// How many of the first transactions have gas limits that come to no more than `gas`; one at least, if there is one.
+fn certain_to_fit(transactions: &[Recovered], gas: u64) -> usize {
+    let sums = transactions.iter().scan(0_u64, |sum, transaction| {
+        *sum = sum.saturating_add(transaction.gas_limit());
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= gas).count().max(1).min(transactions.len())
+}
+
+/// What a guess cost. A refused transaction may have run to its limit, unless it was invalid from the start.
+fn gas_run(guess: &Result<Guess, Refused>, transaction: &Recovered) -> u64 {
+    match guess {
+        Ok(guess) => guess.gas_spent,
+        Err(Refused::Invalid(_)) => 0,
+        Err(_) => transaction.gas_limit(),
+    }
+}
+
+/// Runs each sender's transactions on what its earlier ones made of the snapshot, which is in `states`.
+fn guess_round(
+    env: &Env<'_>,
+    snapshot: &Snapshot,
+    transactions: &[Recovered],
+    states: &mut HashMap<Address, Overlay>,
+) -> Vec<Result<Guess, Refused>> {
+    let mut by_sender: HashMap<Address, Vec<usize>> = HashMap::new();
+    for (at, transaction) in transactions.iter().enumerate() {
+        by_sender.entry(transaction.sender()).or_default().push(at);
+    }
+    let senders: Vec<_> = by_sender
+        .into_iter()
+        .map(|(sender, members)| {
+            let state = states.remove(&sender).unwrap_or_else(|| Overlay::new(snapshot.clone()));
+            (sender, members, state)
         })
         .collect();
+    let run = |(sender, members, mut state): (Address, Vec<usize>, Overlay)| {
+        let mut executor = RowExecutor::new(env, &state);
+        let guess = |at: usize| {
+            let result = executor.execute(&transactions[at], |_| true);
+            (at, result.map(|done| Guess { used: done.used, gas_spent: done.gas_spent, work: done.work }))
+        };
+        let found: Vec<_> = members.into_iter().map(guess).collect();
+        let effects = executor.finish();
+        state.apply(&effects.accesses, &effects.codes_made);
+        (sender, found, state)
+    };
+    let ran: Vec<_> = senders.into_par_iter().map(run).collect();
     let mut guesses = vec![Err(Refused::NotAccepted); transactions.len()];
-    for (at, result) in found {
-        guesses[at] = result;
+    for (sender, found, state) in ran {
+        states.insert(sender, state);
+        for (at, result) in found {
+            guesses[at] = result;
+        }
     }
     guesses
 }

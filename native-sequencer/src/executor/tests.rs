@@ -1,0 +1,111 @@
+//! What one block makes the EVM do is bounded, whatever waits for it.
+
+use super::*;
+use crate::state::Codes;
+use alloy_primitives::{Bytes, TxKind, hex};
+use ocelli_core::genesis::GenesisAccount;
+use ocelli_tests::{
+    chain::{TestChain, params},
+    wallet::Wallet,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Runs until its gas is used up.
+const ENDLESS: &[u8] = &hex!("5b 5f 56");
+/// With calldata sets slot 0. Without, runs until its gas is used up if slot 0 is set.
+const TRAP: &[u8] = &hex!(
+    "36 600e 57"       // 00: with calldata go to 0e
+    "5f 54 600a 57 00" // 04: if slot 0 is set go to 0a
+    "5b 600a 56"       // 0a: stay there
+    "5b 6001 5f 55 00" // 0e: set slot 0
+);
+const BLOCK_GAS: u64 = 3_000_000;
+const CALL_GAS: u64 = 1_000_000;
+
+struct World {
+    chain: TestChain,
+    snapshot: Snapshot,
+    wallets: Vec<Wallet>,
+    contract: Address,
+}
+
+impl World {
+    /// A contract with this code, and wallets.
+    fn new(code: &'static [u8]) -> Self {
+        let wallets: Vec<Wallet> = (0..20).map(Wallet::new).collect();
+        let balance = U256::from(10).pow(U256::from(20));
+        let rich = |wallet: &Wallet| (wallet.address(), GenesisAccount { balance, ..GenesisAccount::default() });
+        let mut accounts: BTreeMap<Address, GenesisAccount> = wallets.iter().map(rich).collect();
+        let contract = Address::repeat_byte(0xcc);
+        let account = GenesisAccount { nonce: 1, code: Bytes::from_static(code), ..GenesisAccount::default() };
+        accounts.insert(contract, account);
+        let with_limit = |sequencer| ocelli_core::params::Params { gas_limit: BLOCK_GAS, ..params(sequencer) };
+        let chain = TestChain::with_accounts(&accounts, with_limit);
+        let codes = Codes::default();
+        chain.state.codes.iter().for_each(|(hash, code)| codes.insert(*hash, code.clone()));
+        let snapshot = Snapshot { tree: chain.state.tree.clone(), codes: Arc::new(codes) };
+        Self { chain, snapshot, wallets, contract }
+    }
+
+    fn env(&self) -> Env<'_> {
+        Env::after(&self.chain.config, &self.chain.head, self.chain.head.time_ms + 100)
+    }
+
+    /// A call of the contract by each wallet, several times over; the first has calldata.
+    fn calls(&mut self, rounds: usize) -> Vec<Recovered> {
+        let to = TxKind::Call(self.contract);
+        let mut input = Bytes::from_static(&[1]);
+        let mut calls = Vec::new();
+        for _ in 0..rounds {
+            for wallet in &mut self.wallets {
+                calls.push(wallet.send(to, U256::ZERO, std::mem::take(&mut input), CALL_GAS));
+            }
+        }
+        calls
+    }
+}
+
+/// Senders and nonces of what is in a block.
+fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
+    let by_bytes = |bytes: &Bytes| calls.iter().find(|call| call.encoded() == bytes).expect("one of them");
+    let transactions = block.rows.iter().flat_map(|sent| &sent.row.transactions);
+    transactions.map(by_bytes).map(|call| (call.sender(), call.nonce())).collect()
+}
+
+#[test]
+fn no_more_is_tried_than_fills_a_block() {
+    let mut world = World::new(ENDLESS);
+    let calls = world.calls(2);
+    let tried = plan::guess(&world.env(), &world.snapshot, &calls).len() as u64;
+    assert!(tried <= BLOCK_GAS / CALL_GAS + 1, "{tried}");
+    let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
+    assert_eq!(block.gas_used(), BLOCK_GAS);
+}
+
+#[test]
+fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
+    // Limits are far above what these spend, so they are tried a few at a time; and each sender's second follows on its first.
+    let mut world = World::new(&[]);
+    let calls = world.calls(2);
+    assert!(calls.len() as u64 * CALL_GAS > 10 * BLOCK_GAS);
+    let guesses = plan::guess(&world.env(), &world.snapshot, &calls);
+    assert_eq!(guesses.iter().filter(|guess| guess.is_ok()).count(), calls.len());
+    let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
+    assert!(included(&block, &calls).len() > 20, "{}", included(&block, &calls).len());
+    assert_eq!(block.refused, []);
+}
+
+#[test]
+fn transactions_that_spend_more_than_expected_wait_for_the_next_block() {
+    let mut world = World::new(TRAP);
+    let calls = world.calls(2);
+    let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
+    assert!(block.gas_used() <= BLOCK_GAS, "{}", block.gas_used());
+    assert_eq!(block.refused, []);
+    // What is left out of each sender's is what comes last.
+    let included = included(&block, &calls);
+    assert!(!included.is_empty() && included.len() < calls.len(), "{included:?}");
+    for (at, (sender, nonce)) in included.iter().enumerate() {
+        assert_eq!(included[..at].iter().filter(|(earlier, _)| earlier == sender).count() as u64, *nonce);
+    }
+}
