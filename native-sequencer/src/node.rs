@@ -72,17 +72,25 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be listened on; choose another with --port or listen", options.listen))?;
 
     let (collecting, collector) = collect::start(chain.clone(), store.clone())?;
-    let production = Production::start(Producer::new(chain.clone(), pool.clone(), store, options.key, options.lie)?)?;
+    let evidence = EvidenceBook::open(&options.data_dir.join("evidence"), chain.clone())?;
+    let mut producer = Producer::new(chain.clone(), pool.clone(), store, options.key, options.lie)?;
+    let production = Production::start(move |stopped| producer.run(stopped))?;
     let stop_producing = production.stopper();
+    // A restart does not make a faulty chain whole.
+    if let Some(fault) = chain.faults().first() {
+        tracing::error!(height = fault.height, fault = %fault.description, "a fault was proved before; no blocks are made");
+        stop_producing.stop();
+    }
+    let (making, taking) = (production.readiness(), pool.clone());
     let api = api::router(ApiOptions {
         chain: chain.clone(),
         collecting,
-        evidence: EvidenceBook::open(&options.data_dir.join("evidence"), chain.clone())?,
+        evidence,
         on_fault: Arc::new(move |fault| {
             tracing::error!(height = fault.height, fault = %fault.description, "a fault was proved; no more blocks are made");
             stop_producing.stop();
         }),
-        ready: production.readiness(),
+        ready: Arc::new(move || making().and_then(|()| taking.ready())),
         metrics: Some(recorder()?),
     });
     let app = rpc::router(chain.clone(), pool, page::router()).merge(api);
@@ -152,18 +160,38 @@ impl Stopper {
     }
 }
 
+/// Says when the producer has ended, however it ends.
+struct Ending {
+    failure: Arc<Mutex<Option<String>>>,
+    failed: Arc<Notify>,
+    outcome: Option<Result<(), String>>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let panicked = || Err("the producer panicked; the log says where".to_owned());
+        if let Err(why) = self.outcome.take().unwrap_or_else(panicked) {
+            *self.failure.lock() = Some(why);
+            self.failed.notify_one();
+        }
+    }
+}
+
 impl Production {
-    fn start(mut producer: Producer) -> std::io::Result<Self> {
+    /// Runs `produce`, which is given what tells it to stop, on a thread of its own.
+    fn start(
+        produce: impl FnOnce(&dyn Fn() -> bool) -> Result<(), ProducerError> + Send + 'static,
+    ) -> std::io::Result<Self> {
         let stopped = Arc::new(AtomicBool::new(false));
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
         let failed = Arc::new(Notify::new());
-        let (stop, why, notify) = (stopped.clone(), failure.clone(), failed.clone());
+        let stop = stopped.clone();
+        let ending = Ending { failure: failure.clone(), failed: failed.clone(), outcome: None };
         let thread = std::thread::Builder::new().name("producer".to_owned()).spawn(move || {
-            let outcome = producer.run(|| stop.load(Ordering::Acquire));
-            if let Err(error) = &outcome {
-                *why.lock() = Some(error.to_string());
-                notify.notify_one();
-            }
+            // All of it is moved here, to be dropped when this thread ends.
+            let mut ending = ending;
+            let outcome = produce(&|| stop.load(Ordering::Acquire));
+            ending.outcome = Some(outcome.as_ref().map_or_else(|error| Err(error.to_string()), |()| Ok(())));
             outcome
         })?;
         Ok(Self { stopped, failure, failed, thread })
@@ -189,5 +217,41 @@ impl Production {
             Ok(outcome) => Ok(outcome?),
             Err(_) => anyhow::bail!("the producer panicked; the log above says where. What was sealed is durable"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_producer_that_panics_ends_the_node() {
+        let production = Production::start(|_| panic!("a bug")).expect("starts");
+        production.failed.notified().await;
+        assert!(production.readiness()().unwrap_err().contains("panicked"));
+        assert!(production.finish().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_producer_that_fails_ends_the_node_and_says_why() {
+        let production = Production::start(|_| Err(ProducerError::Key)).expect("starts");
+        production.failed.notified().await;
+        assert_eq!(production.readiness()(), Err(ProducerError::Key.to_string()));
+        assert!(production.finish().is_err());
+    }
+
+    #[test]
+    fn a_producer_that_is_told_to_stop_has_not_failed() {
+        let wait = |stopped: &dyn Fn() -> bool| {
+            while !stopped() {
+                std::thread::yield_now();
+            }
+            Ok(())
+        };
+        let production = Production::start(wait).expect("starts");
+        assert_eq!(production.readiness()(), Ok(()));
+        production.stopper().stop();
+        assert!(production.readiness()().is_err());
+        production.finish().expect("ends");
     }
 }

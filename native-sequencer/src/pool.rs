@@ -32,7 +32,11 @@ use queue::{Queue, Standing};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     path::Path,
-    sync::{Arc, mpsc::sync_channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::sync_channel,
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -57,6 +61,8 @@ struct Shared {
     queue: Mutex<State>,
     /// Told when a transaction may have become ready.
     work: Condvar,
+    /// The journal cannot be written any more, so nothing is accepted.
+    broken: AtomicBool,
     accepted: broadcast::Sender<B256>,
 }
 
@@ -100,7 +106,7 @@ impl Pool {
         let queue =
             Mutex::new(State { waiting: Queue::new(queue::Limits::default()), height, reasons: Reasons::default() });
         let accepted = broadcast::channel(limits::POOL_EVENTS).0;
-        let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), accepted });
+        let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), broken: AtomicBool::new(false), accepted });
         shared.restore(&entries);
 
         let (submissions, incoming) = mpsc::channel(limits::POOL_SUBMISSIONS);
@@ -122,6 +128,24 @@ impl Pool {
         let submissions = self.submissions.as_ref().ok_or(Rejected::Stopping)?;
         submissions.send(Submission { raw, answer }).await.map_err(|_| Rejected::Stopping)?;
         result.await.unwrap_or(Err(Rejected::Stopping))
+    }
+
+    /// Whether transactions are accepted.
+    ///
+    /// # Errors
+    /// Why they are not, and what to do.
+    pub fn ready(&self) -> Result<(), String> {
+        if self.shared.broken.load(Ordering::Acquire) {
+            return Err(
+                "the pool's journal cannot be written, so no transactions are taken; restart once the disk is well"
+                    .into(),
+            );
+        }
+        // A thread that ends before it is told to has panicked.
+        if self.threads.iter().any(JoinHandle::is_finished) {
+            return Err("the pool has failed, so no transactions are taken; the log says why. Restart".into());
+        }
+        Ok(())
     }
 
     /// The waiting transaction with this hash.

@@ -20,6 +20,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
+        atomic::Ordering,
         mpsc::{Receiver, SyncSender},
     },
 };
@@ -147,6 +148,7 @@ pub(super) fn write(shared: &Shared, mut journal: Journal, batches: &Receiver<Ve
         let accepted = batch.iter().filter_map(|one| one.result.as_deref().ok());
         let written = journal.append(accepted.map(|one| one.encoded().as_ref()));
         if let Err(error) = &written {
+            shared.broken.store(true, Ordering::Release);
             tracing::error!(%error, "the pool's journal cannot be written; no transactions are taken any more");
         }
         answer(shared, batch, written.is_ok());
@@ -196,8 +198,7 @@ fn compact(shared: &Shared, journal: &mut Journal) {
     let encoded: Vec<&[u8]> = durable.iter().map(|one| one.encoded().as_ref()).collect();
     match journal.rewrite(&encoded) {
         Ok(()) => tracing::debug!(transactions = encoded.len(), bytes = live, "rewrote the pool's journal"),
-        Err(error) => {
-            tracing::error!(%error, "the pool's journal cannot be rewritten; no transactions are taken any more")
-        }
+        // The old file has all of them, too, and goes on. If it cannot, the next append says so.
+        Err(error) => tracing::warn!(%error, "the pool's journal cannot be rewritten and goes on growing"),
     }
 }

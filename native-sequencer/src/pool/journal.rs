@@ -56,18 +56,25 @@ pub(super) struct Journal {
     file: File,
     /// Length of the file.
     bytes: u64,
+    /// Length at which it is rewritten, at the earliest.
+    rewrite_at: u64,
     /// Something could not be written: from then on nothing is, since nobody knows what the file holds.
     broken: bool,
 }
 
 impl Journal {
+    fn new(dir: &Path, genesis: B256, file: File, bytes: u64) -> Self {
+        Self { dir: dir.to_owned(), genesis, file, bytes, rewrite_at: 0, broken: false }
+    }
+
     /// Opens the journal in `dir`, making it if it is not there, and reads what it holds, oldest first.
     pub(super) fn open(dir: &Path, genesis: B256) -> Result<(Self, Vec<Vec<u8>>), PoolError> {
         let path = dir.join(POOL_FILE);
         let failed = |source| PoolError::Io { path: path.clone(), source };
         if !path.exists() {
-            let file = write_new(dir, &genesis, &[]).map_err(failed)?;
-            return Ok((Self { dir: dir.to_owned(), genesis, file, bytes: HEAD, broken: false }, Vec::new()));
+            let (file, bytes) = write_beside(dir, &genesis, &[]).map_err(failed)?;
+            take_place(dir).map_err(failed)?;
+            return Ok((Self::new(dir, genesis, file, bytes), Vec::new()));
         }
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
         let mut reader = BufReader::new(&mut file);
@@ -86,7 +93,7 @@ impl Journal {
             file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
         }
         file.seek(SeekFrom::Start(bytes)).map_err(failed)?;
-        Ok((Self { dir: dir.to_owned(), genesis, file, bytes, broken: false }, entries))
+        Ok((Self::new(dir, genesis, file, bytes), entries))
     }
 
     /// Appends transactions; they are durable when this returns. After an error nothing can be appended any more.
@@ -109,34 +116,41 @@ impl Journal {
 
     /// Whether the file is mostly of transactions that wait no longer, when those that wait have `live` bytes.
     pub(super) fn is_stale(&self, live: u64) -> bool {
-        self.bytes > 2 * live + limits::POOL_JOURNAL_SLACK
+        !self.broken && self.bytes >= self.rewrite_at && self.bytes > 2 * live + limits::POOL_JOURNAL_SLACK
     }
 
-    /// Rewrites the file with nothing but `transactions`. A crash leaves the old file or the new one.
+    /// Rewrites the file with nothing but `transactions`. A crash leaves the old file or the new one. After an error the file
+    /// is the old one and can be appended to, unless nobody knows which of the two has the name.
     pub(super) fn rewrite(&mut self, transactions: &[&[u8]]) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the journal is broken"));
         }
+        // Most likely in vain if it was in vain a moment ago.
+        self.rewrite_at = self.bytes + limits::POOL_JOURNAL_SLACK;
+        let (file, bytes) = write_beside(&self.dir, &self.genesis, transactions)?;
         self.broken = true;
-        self.file = write_new(&self.dir, &self.genesis, transactions)?;
-        self.bytes = self.file.metadata()?.len();
+        take_place(&self.dir)?;
+        (self.file, self.bytes, self.rewrite_at) = (file, bytes, 0);
         self.broken = false;
         Ok(())
     }
 }
 
-/// Writes a whole journal beside the old one and puts it in its place.
-fn write_new(dir: &Path, genesis: &B256, transactions: &[&[u8]]) -> io::Result<File> {
-    let new = dir.join(NEW_POOL_FILE);
+/// Writes a whole journal beside the old one, and says how long it is.
+fn write_beside(dir: &Path, genesis: &B256, transactions: &[&[u8]]) -> io::Result<(File, u64)> {
     let mut encoded = Vec::from(MAGIC);
     encoded.extend_from_slice(genesis.as_slice());
     transactions.iter().for_each(|transaction| append_entry(&mut encoded, transaction));
-    let mut file = File::create(&new)?;
+    let mut file = File::create(dir.join(NEW_POOL_FILE))?;
     file.write_all(&encoded)?;
     file.sync_all()?;
-    fs::rename(&new, dir.join(POOL_FILE))?;
-    sync_folder(dir)?;
-    Ok(file)
+    Ok((file, encoded.len() as u64))
+}
+
+/// Puts what was written beside the old journal in its place.
+fn take_place(dir: &Path) -> io::Result<()> {
+    fs::rename(dir.join(NEW_POOL_FILE), dir.join(POOL_FILE))?;
+    sync_folder(dir)
 }
 
 #[cfg(unix)]

@@ -329,6 +329,21 @@ fn a_rewritten_journal_holds_what_waits() {
     assert!(journal.is_stale(0) && !journal.is_stale(1 << 30));
 }
 
+#[test]
+fn a_journal_that_cannot_be_rewritten_goes_on() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (mut journal, _) = Journal::open(dir.path(), B256::ZERO).expect("opens");
+    journal.append([b"one".as_slice()].into_iter()).expect("appends");
+    // Nothing can be written under the name of the new file.
+    fs::create_dir(dir.path().join(store::NEW_POOL_FILE)).expect("makes a folder");
+    assert!(journal.rewrite(&[b"one"]).is_err());
+    journal.append([b"two".as_slice()].into_iter()).expect("appends");
+    assert!(!journal.is_stale(0), "it is not tried again at once");
+    drop(journal);
+    let (_, entries) = Journal::open(dir.path(), B256::ZERO).expect("opens");
+    assert_eq!(entries, [b"one".to_vec(), b"two".to_vec()]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_are_answered_each() {
     let node = Arc::new(Node::new(8));
