@@ -28,11 +28,19 @@ pub const RECOVERY_BATCH: u64 = 32;
 pub const CONNECTIONS: usize = 8_192;
 /// How long a connection may take nothing of what is written to it before it is dropped.
 pub const SLOW_READER: Duration = Duration::from_secs(20);
+/// How long a connection is kept that nothing is written to. Longer than any request takes, and than the time between pings.
+pub const UNANSWERED: Duration = Duration::from_secs(60);
+/// Most bytes of JSON-RPC answers that wait for their readers, over all connections, but for small ones.
+pub const BACKLOG: usize = 512 << 20;
+/// An answer that is no longer than this is given however much waits.
+pub const BACKLOG_SMALL: usize = 16 << 10;
 
 // JSON-RPC.
 
-/// JSON-RPC requests over HTTP and connections over WebSocket served at once; what is above gets status 429.
-pub const RPC_CONNECTIONS: u32 = 1_024;
+/// JSON-RPC requests over HTTP served at once; what is above gets status 429.
+pub const RPC_REQUESTS: u32 = 1_024;
+/// JSON-RPC connections over WebSocket; what is above gets status 429.
+pub const RPC_SOCKETS: u32 = 1_024;
 /// Most bytes of a JSON-RPC request, a batch being one: room for the hex of the largest transaction several times.
 pub const RPC_REQUEST_BYTES: u32 = 2 << 20;
 /// Most bytes of a JSON-RPC response, a batch being one.
@@ -70,7 +78,7 @@ pub const LOG_BLOCKS: u64 = 10_000;
 pub const LOG_RESULTS: usize = 10_000;
 /// Most bytes of data in the logs that a log query returns.
 pub const LOG_BYTES: usize = 8 << 20;
-/// Most transactions in the blocks that a log query has to look into, those ruled out by their bloom not counted.
+/// Most transactions in the blocks that a log query has to read, those ruled out by a bloom in memory not counted.
 pub const LOG_TRANSACTIONS: usize = 250_000;
 /// Most addresses, and most topics at one position, that a log query names.
 pub const LOG_ALTERNATIVES: usize = 1_024;
@@ -79,6 +87,8 @@ pub const BLOOMS: usize = 1 << 16;
 
 /// Filters installed at once.
 pub const FILTERS: usize = 4_096;
+/// Most addresses and topics that all filters and subscriptions that are kept name, at some 100 bytes each.
+pub const KEPT_ALTERNATIVES: usize = 1 << 19;
 /// How long a filter that nobody asks for is kept.
 pub const FILTER_IDLE: Duration = Duration::from_secs(300);
 

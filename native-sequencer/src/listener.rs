@@ -1,8 +1,11 @@
 //! Accepting connections: no more than a number of them, and none that lets what is written to it pile up.
 //!
 //! Guaranteed of every connection, whatever is spoken over it: while the peer takes nothing of what is written, nothing more
-//! is read from it, so it cannot ask for more answers than it takes; and if it takes nothing for
-//! [`limits::SLOW_READER`] it is dropped.
+//! is read from it, so it cannot ask for more answers than it takes; if it takes nothing for [`limits::SLOW_READER`] it is
+//! dropped; and so is one that has been given nothing for [`limits::UNANSWERED`]: a peer that has nothing to ask, or takes
+//! for ever to ask it, keeps nobody out. (Sockets that are open for long are pinged more often than that.)
+
+mod backlog;
 
 use crate::limits;
 use axum::{
@@ -26,26 +29,33 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-/// Serves `app` at `listener` until the future is dropped. Handlers can extract `ConnectInfo<SocketAddr>`.
+pub use backlog::Backlog;
+use backlog::Backlogs;
+
+/// Serves `app` at `listener` until the future is dropped. Requests have `ConnectInfo<SocketAddr>` and their connection's
+/// [`Backlog`] as extensions.
 ///
 /// # Errors
 /// Only if the listener breaks.
 pub async fn serve(listener: TcpListener, app: Router) -> io::Result<()> {
-    let app =
-        app.layer(map_request(|ConnectInfo(Peer(address)): ConnectInfo<Peer>, mut request: Request| async move {
-            request.extensions_mut().insert(ConnectInfo(address));
-            request
-        }));
+    let app = app.layer(map_request(|ConnectInfo(peer): ConnectInfo<Peer>, mut request: Request| async move {
+        request.extensions_mut().insert(ConnectInfo(peer.address));
+        request.extensions_mut().insert(peer.backlog);
+        request
+    }));
     axum::serve(BoundedListener::new(listener), app.into_make_service_with_connect_info::<Peer>()).await
 }
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
+#[derive(Clone, Debug)]
+struct Peer {
+    address: SocketAddr,
+    backlog: Backlog,
+}
 
 impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
-        Self(*stream.remote_addr())
+        Self { address: *stream.remote_addr(), backlog: stream.io().backlog.clone() }
     }
 }
 
@@ -54,12 +64,14 @@ impl Connected<IncomingStream<'_, BoundedListener>> for Peer {
 struct BoundedListener {
     listener: TcpListener,
     connections: Arc<Semaphore>,
+    backlogs: Backlogs,
 }
 
 impl BoundedListener {
     /// Accepts from `listener`, [`limits::CONNECTIONS`] at once; more wait in the operating system's queue.
     fn new(listener: TcpListener) -> Self {
-        Self { listener, connections: Arc::new(Semaphore::new(limits::CONNECTIONS)) }
+        let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        Self { listener, connections, backlogs: Backlogs::default() }
     }
 }
 
@@ -73,7 +85,7 @@ impl Listener for BoundedListener {
         let (stream, address) = Listener::accept(&mut self.listener).await;
         // Answers are small and waited for. If it cannot be set, they are slower.
         let _ = stream.set_nodelay(true);
-        (Paced::new(stream, limits::SLOW_READER, permit), address)
+        (Paced::new(stream, Patience::default(), self.backlogs.open(), permit), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -81,24 +93,45 @@ impl Listener for BoundedListener {
     }
 }
 
+/// How long is waited for a peer.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// For it to take something of what is written.
+    reader: Duration,
+    /// For it to be given something: from the last time, and from when it began to ask.
+    unanswered: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { reader: limits::SLOW_READER, unanswered: limits::UNANSWERED }
+    }
+}
+
 /// A connection that is read only while what is written to it is taken.
 #[derive(Debug)]
 struct Paced<S> {
     stream: S,
-    patience: Duration,
+    patience: Patience,
+    backlog: Backlog,
     /// Set while a write waits: when the connection is dropped.
     stuck: Option<Pin<Box<Sleep>>>,
+    /// When the connection is dropped if nothing is written until then.
+    unanswered: Pin<Box<Sleep>>,
+    /// It has been read from since something was written.
+    asked: bool,
     /// Whoever waits to read until the write is done.
     reader: Option<Waker>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Paced<S> {
-    fn new(stream: S, patience: Duration, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { stream, patience, stuck: None, reader: None, _permit: permit }
+    fn new(stream: S, patience: Patience, backlog: Backlog, permit: Option<OwnedSemaphorePermit>) -> Self {
+        let unanswered = Box::pin(sleep_until(Instant::now() + patience.unanswered));
+        Self { stream, patience, backlog, stuck: None, unanswered, asked: false, reader: None, _permit: permit }
     }
 
-    /// Takes note of how a write went.
+    /// Takes note of how a write or a flush went.
     fn note<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stuck = None;
@@ -107,10 +140,24 @@ impl<S> Paced<S> {
             }
             return written;
         }
-        let patience = self.patience;
+        let patience = self.patience.reader;
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + patience)));
         ready!(stuck.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Takes note of how a write went, and of how much was taken.
+    fn note_taken(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.backlog.taken(*bytes);
+            self.asked = false;
+            self.begin_to_wait();
+        }
+        self.note(context, written)
+    }
+
+    fn begin_to_wait(&mut self) {
+        self.unanswered.as_mut().reset(Instant::now() + self.patience.unanswered);
     }
 }
 
@@ -124,14 +171,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
             self.reader = Some(context.waker().clone());
             return Poll::Pending;
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        if self.unanswered.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if read.is_ready() && !self.asked {
+            self.asked = true;
+            self.begin_to_wait();
+        }
+        read
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.note(context, written)
+        self.note_taken(context, written)
     }
 
     fn poll_write_vectored(
@@ -140,7 +195,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.note(context, written)
+        self.note_taken(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -160,12 +215,52 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn paced(stream: DuplexStream, reader: Duration, unanswered: Duration) -> Paced<DuplexStream> {
+        Paced::new(stream, Patience { reader, unanswered }, Backlogs::default().open(), None)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_given_nothing_is_dropped() {
+        let (ours, _theirs) = duplex(8);
+        let mut paced = paced(ours, LONG, Duration::ZERO);
+        let error = paced.read_exact(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_peer_has_time_to_ask_and_again_after_an_answer_but_not_for_each_byte() {
+        let (ours, mut theirs) = duplex(8);
+        let mut paced = paced(ours, LONG, LONG);
+        let mut deadlines = vec![paced.unanswered.deadline()];
+        for _ in 0..3 {
+            theirs.write_all(b"?").await.unwrap();
+            paced.read_exact(&mut [0]).await.unwrap();
+            deadlines.push(paced.unanswered.deadline());
+        }
+        paced.write_all(b"!").await.unwrap();
+        deadlines.push(paced.unanswered.deadline());
+        assert!(deadlines[0] < deadlines[1] && deadlines[3] < deadlines[4]);
+        assert_eq!(deadlines[1..4], [deadlines[1]; 3]);
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_takes_is_owed_no_longer() {
+        let (ours, _theirs) = duplex(8);
+        let mut paced = paced(ours, LONG, LONG);
+        let backlog = paced.backlog.clone();
+        assert!(backlog.owe(10));
+        paced.write_all(&[0; 7]).await.unwrap();
+        assert_eq!(backlog.owed(), 3);
+    }
 
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_dropped() {
         let (ours, _theirs) = duplex(8);
-        let mut paced = Paced::new(ours, Duration::ZERO, None);
+        let mut paced = paced(ours, Duration::ZERO, LONG);
         let error = paced.write_all(&[0; 9]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
@@ -173,7 +268,7 @@ mod tests {
     #[tokio::test]
     async fn patience_begins_anew_with_whatever_is_taken() {
         let (ours, mut theirs) = duplex(8);
-        let mut paced = Paced::new(ours, Duration::from_secs(3_600), None);
+        let mut paced = paced(ours, LONG, LONG);
         let mut context = Context::from_waker(Waker::noop());
         let mut deadlines = Vec::new();
         for _ in 0..2 {
@@ -189,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_read_while_a_write_waits() {
         let (ours, mut theirs) = duplex(8);
-        let mut paced = Paced::new(ours, Duration::from_secs(3_600), None);
+        let mut paced = paced(ours, LONG, LONG);
         theirs.write_all(b"more").await.unwrap();
         let mut context = Context::from_waker(Waker::noop());
         assert!(Pin::new(&mut paced).poll_write(&mut context, &[0; 8]).is_ready());

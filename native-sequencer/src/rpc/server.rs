@@ -1,7 +1,7 @@
 //! JSON-RPC over HTTP POST and WebSocket, as an endpoint that shares its address with other routes.
 
 use super::{Rpc, subscribe::HexIds};
-use crate::limits;
+use crate::{limits, listener::Backlog};
 use axum::{
     body::Body,
     extract::Request,
@@ -9,14 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jsonrpsee::{
-    MethodResponse, RpcModule,
-    core::middleware::{Batch, Notification},
+    BatchResponseBuilder, MethodResponse, RpcModule,
+    core::middleware::{Batch, BatchEntry, Notification},
     server::{
         BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle, StopHandle, TowerServiceBuilder,
         middleware::rpc::{RpcServiceBuilder, RpcServiceT},
         stop_channel, ws,
     },
-    types::{ErrorObject, Id, Request as Call},
+    types::{ErrorCode, ErrorObject, Id, Request as Call},
 };
 use std::{future::Future, sync::Arc};
 use tokio::sync::Semaphore;
@@ -31,7 +31,9 @@ type Builder = TowerServiceBuilder<Stack<BoundLayer, Identity>, Stack<CorsLayer,
 /// The JSON-RPC endpoint; cheap to clone. WebSocket connections are closed with the last clone.
 #[derive(Clone)]
 pub(super) struct Endpoint {
-    builder: Builder,
+    // Each counts its own, so that open sockets keep no request out.
+    requests: Builder,
+    sockets: Builder,
     module: RpcModule<Arc<Rpc>>,
     stop: StopHandle,
     _running: ServerHandle,
@@ -47,24 +49,8 @@ impl Endpoint {
     /// Serves `module`.
     pub(super) fn new(module: RpcModule<Arc<Rpc>>) -> Self {
         let (stop, running) = stop_channel();
-        let config = ServerConfig::builder()
-            .max_connections(limits::RPC_CONNECTIONS)
-            .max_request_body_size(limits::RPC_REQUEST_BYTES)
-            .max_response_body_size(limits::RPC_RESPONSE_BYTES)
-            .max_subscriptions_per_connection(limits::RPC_SUBSCRIPTIONS)
-            .set_message_buffer_capacity(limits::RPC_OUTBOX)
-            // Bounded by the layer below, with the error that wallets know.
-            .set_batch_request_config(BatchRequestConfig::Unlimited)
-            .enable_ws_ping(PingConfig::new().ping_interval(limits::RPC_PING).inactive_limit(limits::RPC_PING * 2))
-            .set_id_provider(HexIds)
-            .build();
-        let builder = Server::builder()
-            .set_config(config)
-            .set_rpc_middleware(RpcServiceBuilder::new().layer(BoundLayer))
-            // There are no cookies and no keys here, so a page of any origin can do nothing that another program cannot.
-            .set_http_middleware(tower::ServiceBuilder::new().layer(CorsLayer::permissive()))
-            .to_service_builder();
-        Self { builder, module, stop, _running: running }
+        let (requests, sockets) = (builder(limits::RPC_REQUESTS), builder(limits::RPC_SOCKETS));
+        Self { requests, sockets, module, stop, _running: running }
     }
 
     /// Whether `request` is for this endpoint and not for a page at the same address: a POST, a WebSocket upgrade, or a
@@ -75,7 +61,8 @@ impl Endpoint {
 
     /// Answers `request`, or upgrades its connection.
     pub(super) async fn handle(self, request: Request) -> Response {
-        let mut service = self.builder.build(self.module, self.stop);
+        let builder = if ws::is_upgrade_request(&request) { self.sockets } else { self.requests };
+        let mut service = builder.build(self.module, self.stop);
         match tokio::time::timeout(limits::RPC_TIMEOUT, service.call(request)).await {
             // That a body could not be read to its end is answered with 500. If anyone is there to hear it, it was too long.
             Ok(Ok(response)) if response.status() == StatusCode::INTERNAL_SERVER_ERROR => {
@@ -91,6 +78,27 @@ impl Endpoint {
     }
 }
 
+/// Serves so many at once.
+fn builder(at_once: u32) -> Builder {
+    let config = ServerConfig::builder()
+        .max_connections(at_once)
+        .max_request_body_size(limits::RPC_REQUEST_BYTES)
+        .max_response_body_size(limits::RPC_RESPONSE_BYTES)
+        .max_subscriptions_per_connection(limits::RPC_SUBSCRIPTIONS)
+        .set_message_buffer_capacity(limits::RPC_OUTBOX)
+        // Bounded by the layer below, with the error that wallets know.
+        .set_batch_request_config(BatchRequestConfig::Unlimited)
+        .enable_ws_ping(PingConfig::new().ping_interval(limits::RPC_PING).inactive_limit(limits::RPC_PING * 2))
+        .set_id_provider(HexIds)
+        .build();
+    Server::builder()
+        .set_config(config)
+        .set_rpc_middleware(RpcServiceBuilder::new().layer(BoundLayer))
+        // There are no cookies and no keys here, so a page of any origin can do nothing that another program cannot.
+        .set_http_middleware(tower::ServiceBuilder::new().layer(CorsLayer::permissive()))
+        .to_service_builder()
+}
+
 /// Puts [`Bound`] around each connection's service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BoundLayer;
@@ -103,7 +111,7 @@ impl<S> Layer<S> for BoundLayer {
     }
 }
 
-/// Bounds what one connection has in flight, and the length of its batches.
+/// Bounds what one connection has in flight, the length of its batches, and what all connections are owed.
 #[derive(Clone, Debug)]
 pub(super) struct Bound<S> {
     inner: Arc<S>,
@@ -112,6 +120,58 @@ pub(super) struct Bound<S> {
 
 fn too_much(id: Id<'_>, what: &str) -> MethodResponse {
     MethodResponse::error(id, ErrorObject::owned(-32005, format!("limit exceeded: {what}"), None::<()>))
+}
+
+impl<S> Bound<S>
+where
+    S: RpcServiceT<
+            MethodResponse = MethodResponse,
+            BatchResponse = MethodResponse,
+            NotificationResponse = MethodResponse,
+        > + Send
+        + Sync,
+{
+    /// What `request` gets, or an error if too much that nobody reads waits already.
+    async fn answer(inner: &S, request: Call<'_>) -> MethodResponse {
+        let (id, backlog) = (request.id.clone().into_owned(), request.extensions().get::<Backlog>().cloned());
+        let subscribes = matches!(request.method_name(), "eth_subscribe" | "eth_unsubscribe");
+        let response = inner.call(request).await;
+        // So the server says that the connection is none that can be told of anything later.
+        if subscribes && response.as_error_code() == Some(ErrorCode::InternalError.code()) {
+            let message = "notifications not supported: subscribe over WebSocket";
+            return MethodResponse::error(id, ErrorObject::owned(-32601, message, None::<()>));
+        }
+        if backlog.is_some_and(|backlog| !backlog.owe(response.as_ref().len())) {
+            return too_much(id, "too many answers wait to be read, try again later");
+        }
+        response
+    }
+
+    async fn answer_batch(inner: &S, batch: Batch<'_>) -> MethodResponse {
+        let mut responses = BatchResponseBuilder::new_with_limit(limits::RPC_RESPONSE_BYTES as usize);
+        let mut notified = false;
+        for entry in batch {
+            let response = match entry {
+                Ok(BatchEntry::Call(request)) => Self::answer(inner, request).await,
+                Ok(BatchEntry::Notification(notification)) => {
+                    notified = true;
+                    inner.notification(notification).await;
+                    continue;
+                }
+                Err(error) => {
+                    let (error, id) = error.into_parts();
+                    MethodResponse::error(id, error)
+                }
+            };
+            if let Err(too_long) = responses.append(response) {
+                return too_long;
+            }
+        }
+        if responses.is_empty() && notified {
+            return MethodResponse::notification();
+        }
+        MethodResponse::from_batch(responses.finish())
+    }
 }
 
 impl<S> RpcServiceT for Bound<S>
@@ -134,7 +194,7 @@ where
             let Ok(_permit) = in_flight.try_acquire() else {
                 return too_much(request.id, "too many requests at once on this connection");
             };
-            inner.call(request).await
+            Self::answer(&inner, request).await
         }
     }
 
@@ -147,7 +207,7 @@ where
             let Ok(_permit) = in_flight.try_acquire() else {
                 return too_much(Id::Null, "too many requests at once on this connection");
             };
-            inner.batch(requests).await
+            Self::answer_batch(&inner, requests).await
         }
     }
 

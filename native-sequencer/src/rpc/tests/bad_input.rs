@@ -1,7 +1,7 @@
 //! What is malformed, too large or too much gets the error that wallets know, and the endpoint goes on.
 
 use super::world::World;
-use crate::limits;
+use crate::{limits, listener::Backlog};
 use alloy_primitives::Address;
 use axum::http::StatusCode;
 use ocelli_tests::wallet::Wallet;
@@ -108,4 +108,40 @@ async fn a_page_lives_at_the_same_address() {
     let world = world();
     assert_eq!(world.get().await, "the page");
     assert_eq!(world.allowed_origin().await.as_deref(), Some("*"));
+}
+
+#[tokio::test]
+async fn who_does_not_read_gets_no_more_large_answers() {
+    let world = world();
+    // Returns what it finds in memory: nothing, so many times.
+    let code = json!({ Address::repeat_byte(9).to_string(): { "code": "0x61ffff5ff3" } });
+    let large = json!({ "jsonrpc": "2.0", "id": 7, "method": "eth_call",
+        "params": [{ "to": Address::repeat_byte(9) }, "latest", code] });
+    let small = json!({ "jsonrpc": "2.0", "id": 8, "method": "eth_chainId", "params": [] });
+    let owing = |bytes: usize| {
+        let backlog = Backlog::alone();
+        assert!(backlog.owe(bytes));
+        backlog
+    };
+    let (_, answer) = world.post_owed(large.to_string(), owing(limits::BACKLOG / 2)).await;
+    assert_eq!(answer["result"].as_str().map(str::len), Some(2 + 2 * 0xffff));
+    let (_, answer) = world.post_owed(large.to_string(), owing(limits::BACKLOG)).await;
+    assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32005), &json!(7)));
+    let (_, answers) = world.post_owed(json!([large, small]).to_string(), owing(limits::BACKLOG)).await;
+    assert_eq!((&answers[0]["error"]["code"], &answers[1]["result"]), (&json!(-32005), &json!("0x7a69")));
+}
+
+#[tokio::test]
+async fn a_subscription_over_http_is_refused_in_words() {
+    let (code, message) = world().error("eth_subscribe", json!(["newHeads"])).await;
+    assert_eq!(code, -32601);
+    assert!(message.starts_with("notifications not supported"), "{message}");
+}
+
+#[tokio::test]
+async fn a_batch_of_nothing_or_of_notifications_is_no_batch_of_answers() {
+    let world = world();
+    assert_eq!(code(&world, "[]".to_owned()).await, -32600);
+    let (status, answer) = world.post(r#"[{"jsonrpc":"2.0","method":"eth_chainId"}]"#).await;
+    assert_eq!((status, answer), (StatusCode::OK, Value::Null));
 }

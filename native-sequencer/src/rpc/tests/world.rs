@@ -3,7 +3,7 @@
 use crate::{
     block::{SealedBlock, StoredBlock},
     chain::{Chain, Head},
-    listener,
+    listener::{self, Backlog},
     pool::Pool,
     producer::Producer,
     rpc,
@@ -110,8 +110,13 @@ impl World {
 
     /// What an HTTP request with this body gets.
     pub(super) async fn post(&self, body: impl Into<Body>) -> (StatusCode, Value) {
-        let request =
-            Request::post("/").header("content-type", "application/json").body(body.into()).expect("a request");
+        self.post_owed(body, Backlog::alone()).await
+    }
+
+    /// The same over a connection with this backlog.
+    pub(super) async fn post_owed(&self, body: impl Into<Body>, backlog: Backlog) -> (StatusCode, Value) {
+        let request = Request::post("/").header("content-type", "application/json").extension(backlog);
+        let request = request.body(body.into()).expect("a request");
         let response = self.app.clone().oneshot(request).await.expect("infallible");
         let status = response.status();
         let body = to_bytes(response.into_body(), usize::MAX).await.expect("a body");

@@ -1,0 +1,96 @@
+//! Answers that wait for their readers, counted in bytes, so that all slow readers together take bounded memory.
+//!
+//! An answer is counted when it is made ([`Backlog::owe`]), and as much less when the connection has taken something, or
+//! altogether when it is gone.
+
+use crate::limits;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+/// What all connections are owed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Backlogs(Arc<AtomicUsize>);
+
+impl Backlogs {
+    /// That of a new connection.
+    pub(super) fn open(&self) -> Backlog {
+        Backlog(Arc::new(Owed { own: AtomicUsize::new(0), all: self.0.clone() }))
+    }
+}
+
+/// What one connection is owed.
+#[derive(Clone, Debug)]
+pub struct Backlog(Arc<Owed>);
+
+#[derive(Debug)]
+struct Owed {
+    own: AtomicUsize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Backlog {
+    /// Counts an answer of so many bytes; false, and it is not counted and must not be kept, if too much waits already.
+    pub fn owe(&self, bytes: usize) -> bool {
+        let most = if bytes <= limits::BACKLOG_SMALL { usize::MAX } else { limits::BACKLOG };
+        let more = |all: usize| all.checked_add(bytes).filter(|all| *all <= most);
+        if self.0.all.fetch_update(Relaxed, Relaxed, more).is_err() {
+            return false;
+        }
+        self.0.own.fetch_add(bytes, Relaxed);
+        true
+    }
+
+    /// The connection has taken so many bytes, answers and what goes around them.
+    pub(super) fn taken(&self, bytes: usize) {
+        let less = |own: usize| Some(own.saturating_sub(bytes));
+        // The update always has a value.
+        let before = self.0.own.fetch_update(Relaxed, Relaxed, less).unwrap_or_default();
+        self.0.all.fetch_sub(before.min(bytes), Relaxed);
+    }
+
+    /// That of the only connection there is.
+    #[cfg(test)]
+    pub(crate) fn alone() -> Self {
+        Backlogs::default().open()
+    }
+
+    /// Bytes that wait.
+    #[cfg(test)]
+    pub(super) fn owed(&self) -> usize {
+        self.0.own.load(Relaxed)
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.all.fetch_sub(*self.own.get_mut(), Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_readers_share_what_may_wait() {
+        let all = Backlogs::default();
+        let (one, two) = (all.open(), all.open());
+        assert!(one.owe(limits::BACKLOG - 10));
+        assert!(!two.owe(limits::BACKLOG_SMALL + 1));
+        assert!(two.owe(limits::BACKLOG_SMALL), "what is small is always given");
+        assert_eq!(two.owed(), limits::BACKLOG_SMALL);
+        one.taken(limits::BACKLOG);
+        assert!(two.owe(limits::BACKLOG_SMALL + 1));
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_is_owed_nothing() {
+        let all = Backlogs::default();
+        let one = all.open();
+        assert!(one.owe(limits::BACKLOG));
+        drop(one);
+        assert!(all.open().owe(limits::BACKLOG));
+    }
+}
