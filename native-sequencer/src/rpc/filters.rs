@@ -16,8 +16,11 @@ use alloy_primitives::{B256, U64};
 use alloy_rpc_types_eth::{Filter, FilterChanges, Log};
 use jsonrpsee::core::RegisterMethodError;
 use parking_lot::Mutex;
-use std::{collections::HashMap, time::Instant};
-use tokio::sync::broadcast::{self, error::TryRecvError};
+use std::{collections::HashMap, sync::Arc, time::Instant};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    broadcast::{self, error::TryRecvError},
+};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.quick("eth_newFilter", new_filter)?;
@@ -33,7 +36,7 @@ pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
 /// What a filter looks for.
 #[derive(Debug)]
 enum Kind {
-    Logs(Box<Filter>),
+    Logs { filter: Box<Filter>, _room: OwnedSemaphorePermit },
     Blocks,
     Pending(broadcast::Receiver<B256>),
 }
@@ -47,23 +50,46 @@ struct Installed {
 }
 
 /// The installed filters, by id. Ids cannot be guessed: whoever has one can use up what it finds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Filters {
     installed: Mutex<HashMap<U64, Installed>>,
+    /// What filters and subscriptions may still name.
+    alternatives: Arc<Semaphore>,
+}
+
+impl Default for Filters {
+    fn default() -> Self {
+        let alternatives = Arc::new(Semaphore::new(limits::KEPT_ALTERNATIVES));
+        Self { installed: Mutex::default(), alternatives }
+    }
 }
 
 impl Filters {
+    /// Room for `filter` to be kept, as long as the permit is: by a filter or by a subscription.
+    pub(super) fn room_for(&self, filter: &Filter) -> Result<OwnedSemaphorePermit, RpcError> {
+        logs::check(filter)?;
+        let room = || self.alternatives.clone().try_acquire_many_owned(logs::alternatives(filter));
+        room().or_else(|_| {
+            self.forget_idle(&mut self.installed.lock());
+            room().map_err(|_| RpcError::Limit("limit exceeded: the filters that are kept name too much".to_owned()))
+        })
+    }
+
+    fn forget_idle(&self, installed: &mut HashMap<U64, Installed>) {
+        let now = Instant::now();
+        installed.retain(|_, filter| now.duration_since(filter.used) < limits::FILTER_IDLE);
+    }
+
     fn install(&self, kind: Kind, next: u64) -> Result<U64, RpcError> {
         let mut installed = self.installed.lock();
-        let now = Instant::now();
         if installed.len() >= limits::FILTERS {
-            installed.retain(|_, filter| now.duration_since(filter.used) < limits::FILTER_IDLE);
+            self.forget_idle(&mut installed);
         }
         if installed.len() >= limits::FILTERS {
             return Err(RpcError::Limit(format!("more than {} filters", limits::FILTERS)));
         }
         let id = random_id()?;
-        installed.insert(id, Installed { kind, next, used: now });
+        installed.insert(id, Installed { kind, next, used: Instant::now() });
         Ok(id)
     }
 
@@ -93,8 +119,8 @@ pub(super) fn random_id() -> Result<U64, RpcError> {
 
 fn new_filter(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<U64, RpcError> {
     let filter: Filter = arguments.required()?;
-    logs::check(&filter)?;
-    rpc.filters.install(Kind::Logs(Box::new(filter)), rpc.next_height())
+    let room = rpc.filters.room_for(&filter)?;
+    rpc.filters.install(Kind::Logs { filter: Box::new(filter), _room: room }, rpc.next_height())
 }
 
 /// What a filter has to look at next.
@@ -104,6 +130,7 @@ enum Next {
     Pending(Vec<B256>),
 }
 
+/// What happened since the last question. A question that fails uses nothing up, so the next one gets it.
 fn get_filter_changes(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<FilterChanges<()>, RpcError> {
     let id = arguments.required()?;
     let head = rpc.chain.head().header.height;
@@ -111,26 +138,28 @@ fn get_filter_changes(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Filter
         // No further than one log query reaches: the rest is for the next question.
         let last = head.min(filter.next.saturating_add(limits::LOG_BLOCKS - 1));
         let heights = (filter.next <= last).then_some((filter.next, last));
-        filter.next = filter.next.max(last.saturating_add(1));
         match &mut filter.kind {
-            Kind::Logs(filter) => Next::Logs(filter.clone(), heights),
+            Kind::Logs { filter, .. } => Next::Logs(filter.clone(), heights),
             Kind::Blocks => Next::Blocks(heights),
             Kind::Pending(hashes) => Next::Pending(drain(hashes)),
         }
     })?;
-    match next {
+    let (changes, last) = match next {
         Next::Logs(filter, heights) => {
-            let heights = heights.and_then(|(from, to)| within(&filter, from, to));
-            let logs = heights.map_or(Ok(Vec::new()), |(from, to)| rpc.logs_in(&filter, from..=to))?;
-            Ok(FilterChanges::Logs(logs))
+            let (logs, last) = heights.map_or(Ok((Vec::new(), None)), |heights| rpc.some_logs_in(&filter, heights))?;
+            (FilterChanges::Logs(logs), last)
         }
         Next::Blocks(heights) => {
-            let heights = heights.into_iter().flat_map(|(from, to)| from..=to);
+            let range = heights.into_iter().flat_map(|(from, to)| from..=to);
             let hash = |height| rpc.block(height).map(|block| block.map(|block| block.hash())).transpose();
-            Ok(FilterChanges::Hashes(heights.filter_map(hash).collect::<Result<_, _>>()?))
+            (FilterChanges::Hashes(range.filter_map(hash).collect::<Result<_, _>>()?), heights.map(|(_, to)| to))
         }
-        Next::Pending(hashes) => Ok(FilterChanges::Hashes(hashes)),
+        Next::Pending(hashes) => (FilterChanges::Hashes(hashes), None),
+    };
+    if let Some(last) = last {
+        rpc.filters.with(id, |filter| filter.next = filter.next.max(last.saturating_add(1)))?;
     }
+    Ok(changes)
 }
 
 /// The part of the heights that the filter's own range has, if it names one.
@@ -154,13 +183,26 @@ fn drain(hashes: &mut broadcast::Receiver<B256>) -> Vec<B256> {
 
 fn get_filter_logs(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Vec<Log>, RpcError> {
     let filter = rpc.filters.with(arguments.required()?, |filter| match &filter.kind {
-        Kind::Logs(filter) => Some(filter.clone()),
+        Kind::Logs { filter, .. } => Some(filter.clone()),
         _ => None,
     })?;
     rpc.logs(filter.as_deref().ok_or(RpcError::UnknownFilter)?)
 }
 
 impl Rpc {
+    /// The logs from the first of these heights on, up to the second or as far as one answer may reach; and how far that is.
+    fn some_logs_in(&self, filter: &Filter, (from, to): (u64, u64)) -> Result<(Vec<Log>, Option<u64>), RpcError> {
+        let mut to = to;
+        loop {
+            let heights = within(filter, from, to);
+            match heights.map_or(Ok(Vec::new()), |(from, to)| self.logs_in(filter, from..=to)) {
+                // Fewer blocks, then; what one block has is for a query with a narrower filter.
+                Err(RpcError::Limit(_)) if to > from => to = from + (to - from) / 2,
+                logs => return Ok((logs?, Some(to))),
+            }
+        }
+    }
+
     fn next_height(&self) -> u64 {
         super::at::height_of_tag(&self.chain, BlockNumberOrTag::Latest).saturating_add(1)
     }
@@ -169,6 +211,7 @@ impl Rpc {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::Address;
 
     #[test]
     fn the_number_of_filters_is_bounded() {
@@ -181,6 +224,19 @@ mod tests {
         assert!(filters.remove(first));
         assert!(!filters.remove(first));
         assert!(filters.install(Kind::Blocks, 0).is_ok());
+    }
+
+    #[test]
+    fn what_filters_name_is_bounded_over_all() {
+        let filters = Filters::default();
+        let addresses = (0..limits::LOG_ALTERNATIVES as u64).map(|at| Address::left_padding_from(&at.to_be_bytes()));
+        let filter = Filter::new().address(addresses.collect::<Vec<_>>());
+        let mut kept: Vec<_> = (0..limits::KEPT_ALTERNATIVES / limits::LOG_ALTERNATIVES)
+            .map(|_| filters.room_for(&filter).expect("room"))
+            .collect();
+        assert_eq!(filters.room_for(&filter).unwrap_err().code(), -32005);
+        kept.pop();
+        assert!(filters.room_for(&filter).is_ok());
     }
 
     #[test]

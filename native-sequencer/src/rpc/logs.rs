@@ -31,6 +31,12 @@ pub(super) fn check(filter: &Filter) -> Result<(), RpcError> {
     Ok(())
 }
 
+/// What `filter` takes in memory: each address and topic that it names counts as one.
+pub(super) fn alternatives(filter: &Filter) -> u32 {
+    let count = filter.address.len() + filter.topics.iter().map(|topics| topics.len()).sum::<usize>();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 /// Whether `filter` matches `log`, whatever block it is in.
 pub(super) fn matches(filter: &Filter, log: &receipt::Log) -> bool {
     filter.matches_address(log.address) && filter.matches_topics(&log.topics)
@@ -73,11 +79,14 @@ impl Rpc {
         check(filter)?;
         let mut found = Found::default();
         for height in heights {
+            // A bloom that is not known is learnt here, so asking again gets further.
             if self.blooms.get(height).is_some_and(|bloom| !filter.matches_bloom(bloom)) {
                 continue;
             }
             let Some(block) = self.chain.block(height)? else { continue };
-            if filter.matches_bloom(self.blooms.of(&block)) {
+            let bloom = self.blooms.of(&block);
+            found.look_into(&block)?;
+            if filter.matches_bloom(bloom) {
                 found.search(filter, &block)?;
             }
         }
@@ -94,13 +103,18 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Adds the logs of `block` that `filter` matches.
-    pub(super) fn search(&mut self, filter: &Filter, block: &SealedBlock) -> Result<(), RpcError> {
+    /// Counts a block that had to be read, be it only to learn its bloom.
+    fn look_into(&mut self, block: &SealedBlock) -> Result<(), RpcError> {
         self.transactions += block.transactions.len();
         if self.transactions > limits::LOG_TRANSACTIONS {
             let most = limits::LOG_TRANSACTIONS;
             return Err(limit(&format!("query looks into more than {most} transactions")));
         }
+        Ok(())
+    }
+
+    /// Adds the logs of `block` that `filter` matches.
+    pub(super) fn search(&mut self, filter: &Filter, block: &SealedBlock) -> Result<(), RpcError> {
         for (index, sealed) in block.transactions.iter().enumerate() {
             for (at, log) in sealed.receipt.logs.iter().enumerate() {
                 if matches(filter, log) {

@@ -9,11 +9,11 @@ use super::{
     at::Block,
     convert,
     errors::RpcError,
-    filters::random_id,
-    logs::{self, Found},
+    filters::{Filters, random_id},
+    logs::Found,
     methods::{Arguments, Methods},
 };
-use crate::{block::SealedBlock, chain::Event, limits};
+use crate::{block::SealedBlock, chain::Event, limits, listener::Backlog};
 use alloy_primitives::B256;
 use alloy_rpc_types_eth::Filter;
 use jsonrpsee::{
@@ -24,14 +24,19 @@ use jsonrpsee::{
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 use std::sync::Arc;
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    OwnedSemaphorePermit,
+    broadcast::{self, error::RecvError},
+};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.module.register_subscription(
         "eth_subscribe",
         "eth_subscription",
         "eth_unsubscribe",
-        |params, pending, rpc, _| subscribe(params, pending, Arc::clone(&rpc)),
+        |params, pending, rpc, extensions| {
+            subscribe(params, pending, Arc::clone(&rpc), extensions.get::<Backlog>().cloned())
+        },
     )?;
     Ok(())
 }
@@ -51,19 +56,19 @@ impl IdProvider for HexIds {
 #[derive(Debug)]
 enum Topic {
     Heads,
-    Logs(Box<Filter>),
+    Logs(Box<Filter>, OwnedSemaphorePermit),
     Pending,
 }
 
 impl Topic {
-    fn parse(params: &Params<'_>) -> Result<Self, RpcError> {
+    fn parse(params: &Params<'_>, filters: &Filters) -> Result<Self, RpcError> {
         let mut arguments = Arguments::new(params)?;
         match arguments.required::<String>()?.as_str() {
             "newHeads" => Ok(Self::Heads),
             "logs" => {
                 let filter: Filter = arguments.optional()?.unwrap_or_default();
-                logs::check(&filter)?;
-                Ok(Self::Logs(Box::new(filter)))
+                let room = filters.room_for(&filter)?;
+                Ok(Self::Logs(Box::new(filter), room))
             }
             "newPendingTransactions" if arguments.optional::<bool>()? != Some(true) => Ok(Self::Pending),
             "newPendingTransactions" => {
@@ -74,8 +79,13 @@ impl Topic {
     }
 }
 
-async fn subscribe(params: Params<'static>, pending: PendingSubscriptionSink, rpc: Arc<Rpc>) -> SubscriptionResult {
-    let topic = match Topic::parse(&params) {
+async fn subscribe(
+    params: Params<'static>,
+    pending: PendingSubscriptionSink,
+    rpc: Arc<Rpc>,
+    backlog: Option<Backlog>,
+) -> SubscriptionResult {
+    let topic = match Topic::parse(&params, &rpc.filters) {
         Ok(topic) => topic,
         Err(error) => {
             pending.reject(error).await;
@@ -84,7 +94,7 @@ async fn subscribe(params: Params<'static>, pending: PendingSubscriptionSink, rp
     };
     // Before the subscription is acknowledged: what happens after the acknowledgement is in it.
     let (events, hashes) = (rpc.chain.subscribe(), rpc.pool.subscribe());
-    let sink = pending.accept().await?;
+    let sink = Sink { sink: pending.accept().await?, backlog };
     match topic {
         Topic::Pending => follow(hashes, &sink, |hash: B256| vec![hash]).await,
         Topic::Heads => {
@@ -97,10 +107,25 @@ async fn subscribe(params: Params<'static>, pending: PendingSubscriptionSink, rp
             })
             .await
         }
-        Topic::Logs(filter) => {
+        Topic::Logs(filter, _room) => {
             follow(events, &sink, |event| sealed(event).map(|block| logs_of(&rpc, &filter, &block)).unwrap_or_default())
                 .await
         }
+    }
+}
+
+/// A subscriber, and what waits for it.
+#[derive(Debug)]
+struct Sink {
+    sink: SubscriptionSink,
+    backlog: Option<Backlog>,
+}
+
+impl Sink {
+    async fn send(&self, message: &impl Serialize) -> SubscriptionResult {
+        let json = to_raw_value(message)?;
+        let fits = self.backlog.as_ref().is_none_or(|backlog| backlog.owe(json.get().len()));
+        if fits && self.sink.send_timeout(json, limits::SLOW_READER).await.is_ok() { Ok(()) } else { Err(behind()) }
     }
 }
 
@@ -124,21 +149,18 @@ fn logs_of(rpc: &Rpc, filter: &Filter, block: &SealedBlock) -> Vec<alloy_rpc_typ
 /// Sends what `messages` makes of each event until the subscriber leaves or falls behind.
 async fn follow<T: Clone, M: Serialize>(
     mut events: broadcast::Receiver<T>,
-    sink: &SubscriptionSink,
+    sink: &Sink,
     messages: impl Fn(T) -> Vec<M>,
 ) -> SubscriptionResult {
     loop {
         let event = tokio::select! {
-            () = sink.closed() => return Ok(()),
+            () = sink.sink.closed() => return Ok(()),
             event = events.recv() => event,
         };
         match event {
             Ok(event) => {
                 for message in messages(event) {
-                    let json = to_raw_value(&message)?;
-                    if sink.send_timeout(json, limits::SLOW_READER).await.is_err() {
-                        return Err(behind());
-                    }
+                    sink.send(&message).await?;
                 }
             }
             Err(RecvError::Lagged(_)) => return Err(behind()),
@@ -156,15 +178,15 @@ mod tests {
     use super::*;
 
     fn parsed(json: &str) -> Result<Topic, RpcError> {
-        Topic::parse(&Params::new(Some(json)))
+        Topic::parse(&Params::new(Some(json)), &Filters::default())
     }
 
     #[test]
     fn what_can_be_subscribed_to() {
         assert!(matches!(parsed(r#"["newHeads"]"#), Ok(Topic::Heads)));
         assert!(matches!(parsed(r#"["newHeads", {}]"#), Ok(Topic::Heads)));
-        assert!(matches!(parsed(r#"["logs", {"topics": [null]}]"#), Ok(Topic::Logs(_))));
-        assert!(matches!(parsed(r#"["logs"]"#), Ok(Topic::Logs(_))));
+        assert!(matches!(parsed(r#"["logs", {"topics": [null]}]"#), Ok(Topic::Logs(..))));
+        assert!(matches!(parsed(r#"["logs"]"#), Ok(Topic::Logs(..))));
         assert!(matches!(parsed(r#"["newPendingTransactions"]"#), Ok(Topic::Pending)));
         assert_eq!(parsed(r#"["newPendingTransactions", true]"#).unwrap_err().code(), -32602);
         assert_eq!(parsed(r#"["weather"]"#).unwrap_err().code(), -32602);

@@ -1,7 +1,7 @@
 //! Blocks, transactions, receipts, logs, accounts, fees.
 
 use super::world::{World, call, input, quantity};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use alloy_rpc_types_eth::{Block, Transaction, TransactionReceipt};
 use ocelli_tests::wallet::Wallet;
 use serde_json::{Value, json};
@@ -221,4 +221,25 @@ async fn the_endpoint_says_who_it_is() {
     assert!(world.result("web3_clientVersion", Value::Null).await.as_str().unwrap().starts_with("Ocelli/v"));
     let empty = alloy_primitives::KECCAK256_EMPTY;
     assert_eq!(world.result("web3_sha3", json!(["0x"])).await, json!(empty));
+}
+
+#[tokio::test]
+async fn a_filter_gives_what_one_answer_cannot_hold_in_the_next() {
+    let mut wallet = Wallet::new(0);
+    let mut world = World::new(std::slice::from_ref(&wallet));
+    // Logs nothing, 5,000 times.
+    let (deploy, contract) = wallet.deploy(&hex!("611388 5b 5f5fa0 6001900380 6003 57 00"));
+    world.seal(&[&[deploy]]);
+    let filter = world.result("eth_newFilter", json!([{ "address": contract }])).await;
+    for _ in 0..3 {
+        let call = wallet.send(TxKind::Call(contract), U256::ZERO, Bytes::new(), 4_000_000);
+        assert!(world.seal(&[&[call]]).transactions[0].receipt.success);
+    }
+    assert_eq!(world.error("eth_getLogs", json!([{ "fromBlock": "0x1", "address": contract }])).await.0, -32005);
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        let logs = world.result("eth_getFilterChanges", json!([filter])).await;
+        counts.push(logs.as_array().map(Vec::len).unwrap());
+    }
+    assert_eq!(counts, [10_000, 5_000, 0]);
 }
