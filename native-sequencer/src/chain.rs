@@ -172,7 +172,7 @@ impl Chain {
         if height == 0 {
             return Ok(Some(self.config.genesis_header()));
         }
-        Ok(self.block(height)?.map(|block| block.header().clone()))
+        Ok(self.signed_header(height)?.map(|signed| signed.header))
     }
 
     /// The block with this height; genesis is none.
@@ -259,6 +259,13 @@ impl Chain {
     /// # Errors
     /// [`ReadError`] if the store fails.
     pub fn signed_header(&self, height: u64) -> Result<Option<SignedHeader>, ReadError> {
-        Ok(self.block(height)?.map(|block| block.stored.signed.clone()))
+        if let Some(block) = self.recent_block(height) {
+            return Ok(Some(block.stored.signed.clone()));
+        }
+        if height > self.head().header.height {
+            return Ok(None);
+        }
+        // Its bodies are read and not looked into.
+        Ok(self.store.block(height)?.map(|stored| stored.signed))
     }
 }
