@@ -18,6 +18,10 @@ async fn a_raw_transaction_becomes_a_receipt() {
     assert_eq!(receipt["blockNumber"], "0x1");
     assert_eq!(world.result("eth_getTransactionReceipt", json!([transfer.hash()])).await, receipt);
     assert_eq!(world.result("eth_getBalance", json!([to, "latest"])).await, "0x5");
+    // The pool hears of a block a moment after everyone else, and knows the transaction until then.
+    while world.pool.get(&transfer.hash()).is_some() {
+        tokio::task::yield_now().await;
+    }
     let again = world.error("eth_sendRawTransaction", json!([transfer.encoded()])).await;
     assert_eq!(again, (-32000, "nonce too low: next nonce 1, tx nonce 0".to_owned()));
 }
