@@ -5,8 +5,8 @@
 //! ```
 //!
 //! One file a group of methods. Nothing here can change the chain: a transaction goes to the pool, everything else reads. What
-//! is answered is durable. Bad input of any kind costs bounded work and gets the error that wallets know; `docs/rpc.md` has
-//! the methods, the limits and the differences from geth.
+//! is answered is durable. Bad input of any kind costs bounded work and gets the error that wallets know: [`errors`] has the
+//! codes, [`crate::limits`] the limits.
 
 mod accounts;
 mod at;
