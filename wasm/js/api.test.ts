@@ -64,9 +64,10 @@ test("a refusal says the status, the endpoint's code and its sentence", async ()
   });
   await assert.rejects(
     endpoint.api.postAttestation(new Uint8Array()),
-    failsWith(({ code, status, reason, message }) => {
+    failsWith(({ code, status, reason, message, advice }) => {
       assert.deepEqual([code, status, reason], ["HTTP_STATUS", 403, "not_registered"]);
       assert.match(message, /nobody knows you/);
+      assert.match(advice, /delegate/, "the endpoint's address is not what is wrong");
     }),
   );
 });

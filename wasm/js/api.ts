@@ -48,6 +48,12 @@ export type ApiOptions = {
   readonly fetch?: typeof fetch;
 };
 
+/** What to do about a refusal, where that is something else than to look at the endpoint. */
+const ADVICE: Readonly<Record<string, string>> = {
+  not_registered: "Let a registered owner `delegate` to this verifier, or go on without a vote: its checks find faults all the same",
+  too_many_requests: "Run fewer verifiers from one address; this one tries again by itself",
+};
+
 /** The API of the endpoint at `url`. Every call rejects with an {@link EndpointError} and none waits for ever. */
 export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): Api {
   const base = `${url.replace(/\/+$/, "")}/v1`;
@@ -78,7 +84,8 @@ export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): 
   async function refusal(response: Response, path: string): Promise<EndpointError> {
     const { code, message } = readRefusal(await read(response, limits.REASON_BYTES).catch(() => new Uint8Array()));
     const text = `${base}/${path} answered ${response.status}${message && `: ${message}`}`;
-    return new EndpointError("HTTP_STATUS", text, { url, status: response.status, reason: code });
+    const advice = ADVICE[code];
+    return new EndpointError("HTTP_STATUS", text, { url, status: response.status, reason: code, ...(advice ? { advice } : {}) });
   }
 
   async function read(response: Response, limit: number): Promise<Bytes> {

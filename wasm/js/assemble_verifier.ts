@@ -86,6 +86,7 @@ export function assembleVerifier(parts: Parts): Verifier {
     onChecked: attestedByOther,
     onCertificate({ after, height, hash, attestations }) {
       board.certified(height);
+      attester.certified(height);
       events.emit("certificate", { after, height, block: hash, attestations });
     },
     onFault: ({ evidence, by }) => void takeFault(evidence, by),
@@ -108,7 +109,6 @@ export function assembleVerifier(parts: Parts): Verifier {
   function lowestFault(): number {
     return faults.lowest((height, hash) => blocks.at(height)?.info.hash === hash);
   }
-
 
   function addBlock(block: FollowedBlock, order: Uint32Array) {
     const { height, hash } = block.info;

@@ -114,6 +114,18 @@ test("who has no vote stops attesting, until somebody delegates", async () => {
   assert.equal(signed.length, 2);
 });
 
+test("what a certificate covers is not said, whether it was checked before or after", async () => {
+  const { attester, signed, goOn } = attest();
+  attester.checked(1, 0);
+  attester.checked(3, 1);
+  attester.certified(2);
+  attester.checked(2, 0);
+  await goOn(2, limits.ATTESTATION_INTERVAL_MS);
+  assert.deepEqual(signed, [], "the header is certified too");
+  await goOn(3, limits.ATTESTATION_INTERVAL_MS);
+  assert.deepEqual(signed, [{ height: 3, blocks: [{ height: 3, tasks: [1] }] }]);
+});
+
 test("blocks that were replaced are not attested", async () => {
   const { attester, signed, goOn } = attest();
   await goOn(2);

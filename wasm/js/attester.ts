@@ -21,6 +21,8 @@ export type Attester = {
   readonly wake: () => void;
   /** Says that the key has another owner: it may have a vote now. */
   readonly ownerChanged: () => void;
+  /** Forgets what was checked up to `height`: a certificate covers it, so that no endpoint takes it any more. */
+  readonly certified: (height: number) => void;
   /** Forgets what was checked above `height`: those blocks are not of the chain any more. */
   readonly rewind: (height: number) => void;
   readonly close: () => void;
@@ -46,6 +48,7 @@ export function createAttester(options: AttesterOptions): Attester {
   /** By height: what was checked and not yet taken by an endpoint. */
   const pending = new Map<number, Set<number>>();
   let voted = 0;
+  let certified = 0;
   let nextAt = 0;
   let busy = false;
   let closed = false;
@@ -123,6 +126,7 @@ export function createAttester(options: AttesterOptions): Attester {
 
   return {
     checked(height, task) {
+      if (height <= certified) return;
       let tasks = pending.get(height);
       if (tasks === undefined) pending.set(height, (tasks = new Set()));
       tasks.add(task);
@@ -134,6 +138,11 @@ export function createAttester(options: AttesterOptions): Attester {
     ownerChanged() {
       muted = false;
       schedule();
+    },
+    certified(height) {
+      certified = Math.max(certified, height);
+      for (const covered of pending.keys()) if (covered <= height) pending.delete(covered);
+      voted = Math.max(voted, height);
     },
     rewind(height) {
       for (const above of pending.keys()) if (above > height) pending.delete(above);

@@ -1,11 +1,11 @@
 /** Finds out what a verifier needs before there is one: the module, the chain, its own name. */
 
-import { createApi } from "./api.js";
+import { type Api, createApi } from "./api.js";
 import { assembleVerifier } from "./assemble_verifier.js";
 import { systemClock } from "./clock.js";
 import { asOcelliError } from "./errors.js";
 import { createEmitter } from "./events.js";
-import { type VerifierOptions, readOptions } from "./options.js";
+import { type Settings, type VerifierOptions, readOptions } from "./options.js";
 import type { Platform } from "./platform.js";
 import type { Verifier, VerifierEvents } from "./verifier.js";
 import { createWorkers } from "./workers.js";
@@ -20,6 +20,15 @@ export async function startVerifier(options: VerifierOptions, platform: Platform
   const settings = readOptions(options, platform);
   const ending = new AbortController();
   const api = createApi({ url: settings.url, signal: ending.signal });
+  try {
+    return await start(settings, platform, api, ending);
+  } catch (error) {
+    ending.abort();
+    throw error;
+  }
+}
+
+async function start(settings: Settings, platform: Platform, api: Api, ending: AbortController): Promise<Verifier> {
   const [module, openSocket, config] = await Promise.all([
     platform.compileModule(settings.wasmUrl),
     platform.openSocket(),
@@ -34,7 +43,6 @@ export async function startVerifier(options: VerifierOptions, platform: Platform
     const identity = await workers.setKey(settings.delegation);
     return assembleVerifier({ settings, api, openSocket, ending, events, problem, workers, clock, chain, identity });
   } catch (error) {
-    ending.abort();
     workers.close();
     throw error;
   }

@@ -1,5 +1,8 @@
 /** What a program sees of a verifier. */
 
+// For `Symbol.asyncDispose`: whoever uses the package may compile for an older library.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { Bytes, Hex } from "./api.js";
 import type { BlockInfo, TaskInfo, TaskKind } from "./base/ocelli.js";
 import type { OcelliError } from "./errors.js";
