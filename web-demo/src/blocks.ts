@@ -71,7 +71,10 @@ export class Blocks {
   /** Says of every shown block up to `height` that a certificate covers it. */
   attested(height: number): void {
     for (const [shown, block] of this.#shown) {
-      if (shown <= height && block.place.dataset["level"] === "sealed") this.#reach(block, "attested");
+      if (shown > height || block.place.dataset["level"] !== "sealed") continue;
+      // What nobody was heard to check, somebody has.
+      for (const task of block.tasks) task.dataset["by"] ??= "other";
+      this.#reach(block, "attested");
     }
   }
 

@@ -50,6 +50,7 @@ export class Figures {
   /** A certificate covers everything up to `height`. */
   attested(height: number): void {
     this.#attested = Math.max(this.#attested, height);
+    this.tally.certified(height);
     this.#ask();
   }
 

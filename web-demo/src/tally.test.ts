@@ -20,6 +20,17 @@ test("a block that is told of twice has its tasks once, and a task that it lacks
   assert.deepEqual(tally.counts, { mine: 0, others: 0, both: 0, waiting: 2 });
 });
 
+test("what a certificate covers waits for nobody, and is still this tab's when it is checked here too", () => {
+  const tally = new Tally();
+  tally.add(1, 2);
+  tally.add(2, 1);
+  tally.check(1, 0, "me");
+  tally.certified(1);
+  assert.deepEqual(tally.counts, { mine: 1, others: 1, both: 0, waiting: 1 });
+  tally.check(1, 1, "me");
+  assert.deepEqual(tally.counts, { mine: 1, others: 0, both: 1, waiting: 1 });
+});
+
 test("replaced blocks are not counted, and those that replace them are", () => {
   const tally = new Tally();
   tally.add(1, 2);

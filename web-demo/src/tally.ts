@@ -50,6 +50,16 @@ export class Tally {
     this.#count(after, 1);
   }
 
+  /** A certificate covers all blocks up to `height`: what nobody was heard to check, somebody has. */
+  certified(height: number): void {
+    for (const [covered, marks] of this.#blocks) {
+      if (covered > height) continue;
+      marks.forEach((mark, task) => {
+        if (mark === 0) this.check(covered, task, "other");
+      });
+    }
+  }
+
   /** The blocks above `height` are not of the chain any more. */
   rewind(height: number): void {
     for (const [above, marks] of this.#blocks) {
