@@ -73,9 +73,12 @@ pub fn run() -> anyhow::Result<()> {
 }
 
 fn start_logging(cli: &Cli) -> anyhow::Result<()> {
+    use std::io::IsTerminal;
     use tracing_subscriber::{EnvFilter, fmt};
     let filter = EnvFilter::try_new(&cli.log)?;
-    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Colours are for people: a file or a pipe gets none.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colours);
     match cli.log_format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),

@@ -95,12 +95,12 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
     });
     let app = rpc::router(chain.clone(), pool, page::router()).merge(api);
     tracing::info!(
-        address = %listener.local_addr()?,
         genesis = %chain.config().genesis_hash(),
         chain_id = chain.config().params.chain_id,
         height = chain.head().header.height,
         attested = chain.attested_height(),
-        "ready"
+        "listening on http://{}",
+        listener.local_addr()?
     );
 
     let failed = production.failed.clone();
