@@ -1,33 +1,151 @@
-// `npm run bench`: `ocelli bench` with an optimised binary. `npm run bench:browser`: the same work in a tab, through the
-// built npm package. Arguments after `--` are passed on.
+// `npm run bench` measures everything and writes `docs/benchmarks.md` and `docs/benchmarks.jsonl`. `npm run bench:browser`
+// measures what tasks cost in a tab, through the built npm package, and natively; with `-- --json` it prints a JSON object
+// a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
 
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { findBrowsers, measureInBrowser } from "./bench/browser.js";
+import { parseFigure, readable } from "./bench/figures.js";
+import { machine } from "./bench/machine.js";
+import { report } from "./bench/report.js";
+import { sizes } from "./bench/sizes.js";
 import { buildOcelli } from "./build.js";
 import { ensureChromium } from "./chromium.js";
-import { must } from "./command.js";
+import { run } from "./command.js";
 import { buildPackage } from "./demo.js";
 import { ensureDependencies } from "./dependencies.js";
-import { ocelliBinary, root } from "./paths.js";
+import { ocelliBinary, root, targetDir } from "./paths.js";
 import { ensureRust } from "./rust.js";
 import { script } from "./script.js";
 import { buildWasm } from "./wasm.js";
 
-const [where, ...args] = process.argv.slice(2);
-await script(async () => {
-  await ensureRust();
-  await (where === "browser" ? benchBrowser() : benchNative());
+/** @typedef {import("./bench/figures.js").Figure} Figure */
+
+const FOLDER = join(targetDir, "bench");
+/** The tasks that are measured: rows of two kinds, columns over two sizes of state. */
+const TASKS = [
+  { name: "transfers-100k", args: ["--workload", "transfers", "--accounts", "100000"] },
+  { name: "erc20-100k", args: ["--workload", "erc20", "--accounts", "100000"] },
+  { name: "transfers-1m", args: ["--workload", "transfers", "--accounts", "1000000"] },
+];
+
+const [where, ...rest] = process.argv.slice(2);
+const { values: options } = parseArgs({
+  args: rest,
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string", default: "7" },
+  },
 });
 
-async function benchNative() {
-  await buildOcelli("release");
-  await must(ocelliBinary("release"), ["bench", ...args]);
+/** Progress is for people: where the answer is JSON, it goes beside it. @param {string} line */
+function tell(line) {
+  process.stderr.write(`${line}\n`);
 }
 
-async function benchBrowser() {
+/** @param {Figure[]} figures */
+function show(figures) {
+  for (const { name, ours, unit, peer, peer_name, ratio } of figures) {
+    const beside = peer === null ? "" : `, ${peer_name} ${readable(peer)}: ${ratio?.toFixed(2)} times`;
+    tell(`  ${name} ${readable(ours)} ${unit}${beside}`);
+  }
+}
+
+/**
+ * Runs `ocelli bench` and reads its figures.
+ * @param {string[]} args
+ * @returns {Promise<Figure[]>}
+ */
+async function native(args) {
+  tell(`ocelli bench ${args.join(" ")}`);
+  /** @type {Figure[]} */
+  const figures = [];
+  /** @type {string[]} */
+  const words = [];
+  const onLine = (/** @type {string} */ line) => {
+    const figure = parseFigure(line);
+    if (figure === undefined) return void words.push(line);
+    figures.push(figure);
+    show([figure]);
+  };
+  const all = ["--log", "warn", "bench", ...args, "--data-dir", join(FOLDER, "chain"), "--json"];
+  const { ok, how } = await run(ocelliBinary("release"), all, { quiet: true, onLine });
+  if (!ok) throw new Error(`ocelli bench ${args.join(" ")} failed (${how})\n${words.join("\n")}`);
+  return figures;
+}
+
+/** Rows and columns, natively and in every browser that there is. */
+async function tasks() {
+  const rounds = options.quick ? "1" : options.rounds;
+  const kinds = options.quick ? TASKS.slice(0, 1) : TASKS;
+  const figures = [];
+  for (const { name, args } of kinds) {
+    figures.push(...(await native(["tasks", ...args, "--rounds", rounds, "--out", join(FOLDER, name)])));
+  }
+  const { found, missing } = await findBrowsers();
+  const remarks = [...missing];
+  for (const browser of found) {
+    tell(`${browser.version}: checking the same tasks`);
+    try {
+      const checked = await measureInBrowser(browser, kinds.map(({ name }) => join(FOLDER, name)), Number(rounds), (line) => tell(`  ${line}`));
+      show(checked);
+      figures.push(...checked);
+      remarks.push(`${browser.name} is ${browser.version}, headless.`);
+    } catch (error) {
+      if (browser.name === "chromium") throw error;
+      remarks.push(`${browser.version} did not measure: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  for (const remark of missing) tell(remark);
+  return { figures, remarks };
+}
+
+async function everything() {
+  const started = Date.now();
+  const facts = await machine();
+  const figures = await native(["pipeline", "--seconds", options.quick ? "1" : "15"]);
+  const checked = await tasks();
+  figures.push(...checked.figures);
+  const downloads = sizes();
+  show(downloads);
+  figures.push(...downloads);
+  facts.push(["It took", `${Math.round((Date.now() - started) / 1_000)} s, after everything was built`]);
+  return { facts, figures, remarks: checked.remarks };
+}
+
+/** @param {Awaited<ReturnType<typeof everything>>} measured */
+function write(measured) {
+  const docs = join(root, "docs");
+  writeFileSync(join(docs, "benchmarks.jsonl"), lines(measured.figures));
+  writeFileSync(join(docs, "benchmarks.md"), report(measured));
+  tell("Written: docs/benchmarks.md, docs/benchmarks.jsonl");
+}
+
+/** @param {Figure[]} figures */
+function lines(figures) {
+  return figures.map((figure) => `${JSON.stringify(figure)}\n`).join("");
+}
+
+async function build() {
+  await ensureRust();
   await ensureDependencies();
-  const { browser } = await ensureChromium();
+  await ensureChromium();
   await buildWasm();
   await buildPackage();
-  const bench = join(root, "tests", "e2e", "bench.ts");
-  await must(process.execPath, ["--import", "tsx", bench, ...args], { env: { CHROMIUM: browser } });
+  await buildOcelli("release");
+  mkdirSync(FOLDER, { recursive: true });
 }
+
+await script(async () => {
+  await build();
+  if (where === "browser") {
+    const { figures } = await tasks();
+    if (options.json) process.stdout.write(lines(figures));
+    return;
+  }
+  const measured = await everything();
+  if (options.json) process.stdout.write(lines(measured.figures));
+  if (!options.quick) write(measured);
+});

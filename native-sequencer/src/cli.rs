@@ -45,7 +45,7 @@ enum Command {
     Import(export::ImportArgs),
     /// Show a block's rows, columns, lanes and sizes as a table.
     Inspect(inspect::Args),
-    /// Measure the pipeline: transactions a second through each stage, and what the tasks cost to check.
+    /// Measure: the pipeline, stage by stage, and what tasks cost to check.
     Bench(bench::Args),
 }
 

@@ -37,10 +37,16 @@ export function uniswap(name: keyof typeof UNISWAP): Contract {
   return { abi, bytecode: concatHex([code.startsWith("0x") ? (code as Hex) : `0x${code}`]) };
 }
 
-/** The contracts of our own, by name. */
-export type Compiled = Readonly<Record<"Coin" | "Machine" | "Mortal" | "Delegate", Contract>>;
+/** A contract that was compiled here. */
+export type CompiledContract = Contract & {
+  /** The code that stays, if it has no immutables. */
+  readonly runtime: Hex;
+};
 
-const SOURCES = ["Coin.sol", "Machine.sol", "Delegate.sol"];
+/** The contracts of our own, by name. */
+export type Compiled = Readonly<Record<"Coin" | "Token" | "Machine" | "Mortal" | "Delegate", CompiledContract>>;
+
+const SOURCES = ["Coin.sol", "Token.sol", "Machine.sol", "Delegate.sol"];
 
 /** @throws what the compiler says. */
 export function compile(): Compiled {
@@ -50,7 +56,7 @@ export function compile(): Compiled {
     settings: {
       evmVersion: "osaka",
       optimizer: { enabled: true, runs: 200 },
-      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object"] } },
+      outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },
     },
   };
   const solc = require("solc") as { compile(input: string, options: object): string };
@@ -59,14 +65,19 @@ export function compile(): Compiled {
   if (errors.length > 0) throw new Error(errors.map(({ formattedMessage }) => formattedMessage).join("\n"));
   const contracts = SOURCES.flatMap((name) => Object.entries(output.contracts?.[name] ?? {}));
   return Object.fromEntries(
-    contracts.map(([name, { abi, evm }]) => [name, { abi, bytecode: `0x${evm.bytecode.object}` }]),
+    contracts.map(([name, { abi, evm }]) => {
+      const [bytecode, runtime] = [evm.bytecode, evm.deployedBytecode].map(({ object }) => `0x${object}`);
+      return [name, { abi, bytecode, runtime }];
+    }),
   ) as Compiled;
 }
 
 type Output = {
   readonly errors?: readonly { readonly severity: string; readonly formattedMessage: string }[];
-  readonly contracts?: Readonly<Record<string, Readonly<Record<string, { abi: Abi; evm: { bytecode: { object: string } } }>>>>;
+  readonly contracts?: Readonly<Record<string, Readonly<Record<string, { abi: Abi; evm: Code }>>>>;
 };
+
+type Code = Readonly<Record<"bytecode" | "deployedBytecode", { readonly object: string }>>;
 
 function findImport(path: string): { contents: string } | { error: string } {
   try {

@@ -1,56 +1,73 @@
 //! `ocelli bench`.
 
-use crate::{
-    bench::{self, Figure, Size},
-    dev,
-    genesis_file::AccountEntry,
-    store::Store,
-};
-use alloy_primitives::U256;
+pub mod pipeline;
+pub mod tasks;
+
+use crate::bench::figure::{Figure, Unit};
+use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
-use indicatif::ProgressBar;
-use std::path::PathBuf;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `ocelli bench`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
-    /// Accounts in the state.
-    #[arg(long, default_value_t = 100_000)]
-    accounts: u32,
-    /// Transfers in a block.
-    #[arg(long, default_value_t = 10_000)]
-    transfers: u32,
-    /// Blocks measured; figures are their medians.
-    #[arg(long, default_value_t = 7)]
-    blocks: u32,
-    /// Folder for the measured chain, on the disk that is to be measured. It must not hold one; it is deleted at the end.
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    pipeline: pipeline::Args,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Signed bytes in, durable block with every body out: transactions a second, by stages. What is measured if nothing
+    /// is named.
+    Pipeline(pipeline::Args),
+    /// What a row and a column cost to check; with --out, the same tasks as files, for measuring a browser.
+    Tasks(tasks::Args),
+}
+
+/// How figures are printed, and where measured chains are kept.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Folder for the measured chains, on the disk that is to be measured. It must not hold one; they are deleted at the end.
     #[arg(long, default_value = "target/bench-chain")]
     data_dir: PathBuf,
-    /// Print a JSON object a line instead of a table.
+    /// Print a JSON object a line instead of a table: name, ours, peer, peer_name, unit, ratio.
     #[arg(long)]
     json: bool,
 }
 
-/// Measures the pipeline and prints the figures.
+/// Measures and prints the figures.
 ///
 /// # Errors
-/// The folder is in use or a block turned out wrong.
+/// The folder is in use, or what was measured turned out wrong.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let size = Size { accounts: args.accounts, transfers: args.transfers, blocks: args.blocks };
-    let accounts = bench::accounts(size)?;
-    let mut file = dev::genesis(1)?;
-    file.gas_limit = file.gas_limit.max(u64::from(args.transfers) * 21_000 * 2);
-    let rich = AccountEntry { balance: U256::from(u128::MAX), ..AccountEntry::default() };
-    file.accounts.extend(accounts.iter().map(|address| (*address, rich.clone())));
-    let genesis = file.open()?;
-    let (store, _) = Store::open(&args.data_dir, &genesis.config, &genesis.state, &genesis.codes)?;
-    let key = dev::key(dev::Purpose::Sequencer, 0)?;
-    let bar = ProgressBar::new(u64::from(args.blocks));
-    let figures = bench::run(size, &genesis, &accounts, &store, &key, |block| bar.set_position(u64::from(block)))?;
-    bar.finish_and_clear();
-    drop(store);
-    Store::reset(&args.data_dir)?;
-    print(&figures, args.json)
+    match args.what {
+        None => pipeline::run(args.pipeline),
+        Some(What::Pipeline(args)) => pipeline::run(args),
+        Some(What::Tasks(args)) => tasks::run(args),
+    }
+}
+
+/// Progress of one measurement, on standard error if that is a terminal.
+fn progress(what: impl Into<String>) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{msg} {bar:40} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(100).with_style(style).with_message(what.into())
+}
+
+/// Runs `measure` with a folder of its own under `dir`, which is gone afterwards.
+fn with_folder<T>(dir: &Path, measure: impl FnOnce(&Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let made = !dir.exists();
+    let measured = measure(dir);
+    crate::store::Store::reset(dir)?;
+    if made {
+        // Somebody else's files in it are theirs to remove.
+        let _ = std::fs::remove_dir(dir);
+    }
+    measured
 }
 
 fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
@@ -61,14 +78,29 @@ fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN).set_header(["what", "median", "unit"]);
+    table.load_style(ASCII_MARKDOWN).set_header(["what", "Ocelli", "unit", "peer", "", "times better"]);
     for figure in figures {
-        let digits = if figure.ours < 100.0 { 1 } else { 0 };
-        table.add_row([figure.name.to_owned(), format!("{:.digits$}", figure.ours), figure.unit.to_owned()]);
+        let peer = figure.peer.map(|peer| number(peer, figure.unit)).unwrap_or_default();
+        let ratio = figure.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+        let ours = number(figure.ours, figure.unit);
+        let name = figure.peer_name.unwrap_or_default();
+        table.add_row([&figure.name, &ours, figure.unit.symbol(), &peer, name, &ratio]);
     }
-    if let Some(column) = table.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for at in [1, 3, 5] {
+        if let Some(column) = table.column_mut(at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     println!("{table}");
     Ok(())
+}
+
+fn number(number: f64, unit: Unit) -> String {
+    let digits = match unit {
+        Unit::Bytes | Unit::Count => 0,
+        _ if number >= 100.0 => 0,
+        _ if number >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{number:.digits$}")
 }

@@ -1,0 +1,157 @@
+//! The chain that is measured: blocks made by the sequencer's own functions, a stage at a time.
+
+use super::BenchError;
+use crate::{
+    block::{SealedBlock, StoredBlock},
+    dev, executor,
+    genesis_file::{Genesis, GenesisFile},
+    state::{Codes, Snapshot},
+    store::Store,
+};
+use alloy_primitives::Bytes;
+use ocelli_core::{
+    block::{AssembledBlock, assemble},
+    evm::Env,
+    header::{Header, SignedHeader},
+    merkle::Frontier,
+    params::Params,
+    signature::SecretKey,
+    transaction::{Recovered, Transaction, TransactionError},
+};
+use rayon::prelude::*;
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Transactions whose signers one core recovers at a time.
+const RECOVERED_AT_ONCE: usize = 256;
+
+/// Wall time of each stage of one block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stages {
+    /// Decoding, and recovering the senders.
+    pub recover: Duration,
+    /// Learning the keys, planning lanes and rows, executing them.
+    pub execute: Duration,
+    /// Columns, roots and all bodies; the signed header.
+    pub assemble: Duration,
+    /// Opening the block as it is served, and the durable log.
+    pub store: Duration,
+}
+
+impl Stages {
+    /// From raw bytes to a durable block with every body.
+    pub fn total(&self) -> Duration {
+        self.recover + self.execute + self.assemble + self.store
+    }
+}
+
+/// A block that was just made.
+#[derive(Debug)]
+pub struct MadeBlock {
+    /// How long its stages took.
+    pub stages: Stages,
+    /// The header of its parent.
+    pub parent: Header,
+    /// The block as it is stored and served.
+    pub sealed: SealedBlock,
+    /// The block as it was assembled.
+    pub assembled: AssembledBlock,
+}
+
+/// A chain whose blocks are measured.
+#[derive(Debug)]
+pub struct MeasuredChain {
+    /// Where it begins.
+    pub genesis: Genesis,
+    store: Store,
+    key: SecretKey,
+    head: Header,
+    ancestors: Frontier,
+    snapshot: Snapshot,
+}
+
+impl MeasuredChain {
+    /// A new chain that begins as `file` says, kept in the folder `dir`.
+    ///
+    /// # Errors
+    /// [`BenchError`], if there is a chain in the folder.
+    pub fn new(file: &GenesisFile, dir: &Path) -> Result<Self, BenchError> {
+        let genesis = file.open()?;
+        let (store, recovered) = Store::open(dir, &genesis.config, &genesis.state, &genesis.codes)?;
+        if recovered.head.header.height > 0 {
+            return Err(BenchError::Invalid("its folder holds a chain already"));
+        }
+        let codes = Arc::new(Codes::default());
+        for (hash, code) in &genesis.codes {
+            codes.insert(*hash, code.clone());
+        }
+        Ok(Self {
+            key: dev::key(dev::Purpose::Sequencer, 0).map_err(|_| BenchError::Invalid("a fixed key is none"))?,
+            head: genesis.config.genesis_header(),
+            ancestors: Frontier::default(),
+            snapshot: Snapshot { tree: genesis.state.clone(), codes },
+            genesis,
+            store,
+        })
+    }
+
+    /// Makes the next block of all of `raw`.
+    ///
+    /// # Errors
+    /// [`BenchError`] if a transaction is refused, or whatever else keeps it from a block.
+    pub fn block(&mut self, raw: &[Bytes]) -> Result<MadeBlock, BenchError> {
+        let config = &self.genesis.config;
+        let env = Env::after(config, &self.head, self.head.time_ms + 1_000);
+        let mut stages = Stages::default();
+
+        let started = Instant::now();
+        let recovered = recover(raw, env.params)?;
+        stages.recover = started.elapsed();
+
+        let started = Instant::now();
+        let executed = executor::execute(&env, &self.snapshot, &recovered)?;
+        stages.execute = started.elapsed();
+        if !executed.refused.is_empty() {
+            return Err(BenchError::Invalid("a transaction was refused"));
+        }
+
+        let started = Instant::now();
+        let parent_ancestors = self.ancestors.clone();
+        let (rows, senders): (Vec<_>, Vec<_>) = executed.rows.into_iter().map(|sent| (sent.row, sent.senders)).unzip();
+        let moment = (env.time_ms, self.head.term);
+        let assembled = assemble(config, &self.head, &mut self.ancestors, moment, &self.snapshot.tree, &rows)
+            .map_err(|_| BenchError::Invalid("too many columns"))?;
+        let signature = self.key.sign(&assembled.header.hash());
+        let signed = SignedHeader { header: assembled.header.clone(), signature };
+        let stored = StoredBlock::new(signed, parent_ancestors, &assembled, rows, senders);
+        stages.assemble = started.elapsed();
+
+        let started = Instant::now();
+        let sealed =
+            SealedBlock::open(stored, env.params).map_err(|_| BenchError::Invalid("the stored block does not open"))?;
+        self.store.append(&sealed)?;
+        stages.store = started.elapsed();
+
+        for (hash, code) in &sealed.stored.codes {
+            self.snapshot.codes.insert(*hash, code.clone());
+        }
+        self.snapshot.tree = assembled.state.clone();
+        let parent = std::mem::replace(&mut self.head, assembled.header.clone());
+        Ok(MadeBlock { stages, parent, sealed, assembled })
+    }
+}
+
+fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
+    let chunks: Vec<Vec<Recovered>> = raw
+        .par_chunks(RECOVERED_AT_ONCE)
+        .map(|chunk| {
+            let decoded = chunk.iter().map(|bytes| Transaction::decode(bytes, params.chain_id, params.fork));
+            let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
+            Recovered::recover_many(decoded).into_iter().collect::<Result<Vec<_>, _>>()
+        })
+        .collect::<Result<_, TransactionError>>()?;
+    Ok(chunks.into_iter().flatten().collect())
+}

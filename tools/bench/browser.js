@@ -1,0 +1,188 @@
+// The tasks that `ocelli bench tasks` wrote, checked in real browsers through the built npm package.
+//
+// A browser is started on a page that checks tasks in the package's own worker and posts what it measured; nothing drives
+// it, so any browser that opens a page will do.
+
+import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { chromiumArguments, findChromium } from "../chromium.js";
+import { output, run } from "../command.js";
+import { wasmDist } from "../paths.js";
+import { variants } from "../wasm.js";
+import { alone, median } from "./figures.js";
+
+/** How long a browser may be silent: it starts, or checks one folder of tasks once. */
+const SILENCE_MS = 120_000;
+const TYPES = { ".js": "text/javascript", ".html": "text/html", ".wasm": "application/wasm", ".json": "application/json" };
+
+/** What Firefox does not do of its own accord in a new profile; and its clock, which it makes coarse, as it is. */
+const FIREFOX_SETTINGS = {
+  "app.update.enabled": false,
+  "browser.shell.checkDefaultBrowser": false,
+  "browser.startup.homepage_override.mstone": "ignore",
+  "datareporting.policy.dataSubmissionEnabled": false,
+  "toolkit.telemetry.reportingpolicy.firstRun": false,
+  "privacy.reduceTimerPrecision": false,
+};
+
+/**
+ * @typedef {object} Browser
+ * @property {string} name in figures
+ * @property {string} version
+ * @property {string} command
+ * @property {(profile: string, url: string) => string[]} args
+ *
+ * @typedef {object} Checked what the page posts: how long one module took for one kind of task
+ * @property {string} name
+ * @property {string} variant
+ * @property {number[]} ms of each check, in order
+ */
+
+/** The browsers that there are, and for those that are missing why. */
+export async function findBrowsers() {
+  /** @type {Browser[]} */
+  const found = [];
+  /** @type {string[]} */
+  const missing = [];
+  const chromium = findChromium();
+  const version = chromium && (await output(chromium, ["--version"]));
+  if (chromium && version) {
+    const args = (/** @type {string} */ profile, /** @type {string} */ url) =>
+      [...chromiumArguments, "--headless=new", `--user-data-dir=${profile}`, url];
+    found.push({ name: "chromium", version: lastLine(version), command: chromium, args });
+  } else missing.push("Chromium was not found: it is looked for in the PATH, and under the name in CHROMIUM");
+  const firefox = await findFirefox();
+  if (firefox) found.push(firefox);
+  else missing.push("Firefox was not found: it is looked for in the PATH, and under the name in FIREFOX");
+  return { found, missing };
+}
+
+/** @returns {Promise<Browser | undefined>} */
+async function findFirefox() {
+  for (const command of process.env.FIREFOX ? [process.env.FIREFOX] : ["firefox", "firefox-esr"]) {
+    const version = await output(command, ["--version"]);
+    if (version === undefined) continue;
+    const args = (/** @type {string} */ profile, /** @type {string} */ url) => {
+      const settings = Object.entries(FIREFOX_SETTINGS).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});`);
+      writeFileSync(join(profile, "user.js"), settings.join("\n"));
+      return ["--headless", "--no-remote", "--profile", profile, url];
+    };
+    return { name: "firefox", version: lastLine(version), command, args };
+  }
+  return undefined;
+}
+
+/** Warnings may come before it. @param {string} text */
+function lastLine(text) {
+  return text.trim().split("\n").at(-1) ?? "";
+}
+
+/**
+ * Has `browser` check the tasks of each folder.
+ * @param {Browser} browser
+ * @param {string[]} folders
+ * @param {number} rounds
+ * @param {(line: string) => void} tell is told what goes on
+ * @returns {Promise<import("./figures.js").Figure[]>}
+ */
+export async function measureInBrowser(browser, folders, rounds, tell) {
+  const names = variants.map(({ name }) => name);
+  const page = await servePage({ rounds, variants: names, folders: folders.map((_, index) => `tasks/${index}`) }, folders, tell);
+  const profile = mkdtempSync(join(tmpdir(), "ocelli-bench-"));
+  const stop = new AbortController();
+  try {
+    const running = run(browser.command, browser.args(profile, page.url), { signal: stop.signal, quiet: true, onLine: () => {} });
+    const ended = running.then(({ how }) => {
+      throw new Error(`${browser.version} ended before it had checked everything (${how})`);
+    });
+    const checked = await Promise.race([page.checked, ended]);
+    return checked.map(({ name, variant, ms }) => {
+      const suffix = variant === variants[0].name ? "" : `.${variant}`;
+      return alone(`${name}.${browser.name}${suffix}`, median(ms), "ms");
+    });
+  } finally {
+    stop.abort();
+    page.close();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+  }
+}
+
+/**
+ * Serves the page, the package and the tasks.
+ * @param {{ rounds: number, variants: string[], folders: string[] }} plan
+ * @param {string[]} folders
+ * @param {(line: string) => void} tell
+ */
+async function servePage(plan, folders, tell) {
+  /** @type {(checked: Checked[]) => void} */
+  let finish = () => {};
+  /** @type {(error: Error) => void} */
+  let fail = () => {};
+  /** @type {Promise<Checked[]>} */
+  const checked = new Promise((resolve, reject) => ([finish, fail] = [resolve, reject]));
+  const silent = () => fail(new Error(`the browser said nothing for ${SILENCE_MS / 1_000} s`));
+  let silence = setTimeout(silent, SILENCE_MS);
+  /** @type {Record<string, (body: string) => void>} */
+  const told = {
+    "/told": tell,
+    "/failed": (message) => fail(new Error(`in the browser: ${message}`)),
+    "/checked": (body) => finish(JSON.parse(body)),
+  };
+  const server = createServer((request, response) => {
+    clearTimeout(silence);
+    silence = setTimeout(silent, SILENCE_MS);
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (request.method === "POST") return receive(request, response, told[path]);
+    if (path === "/plan.json") return response.setHeader("content-type", "application/json").end(JSON.stringify(plan));
+    sendFile(response, fileOf(path, folders));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}/page/index.html`,
+    checked,
+    close() {
+      clearTimeout(silence);
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/**
+ * @param {import("node:http").IncomingMessage} request
+ * @param {import("node:http").ServerResponse} response
+ * @param {((body: string) => void) | undefined} take
+ */
+function receive(request, response, take) {
+  let body = "";
+  request.setEncoding("utf8").on("data", (part) => (body += part));
+  request.on("end", () => {
+    take?.(body);
+    response.writeHead(take ? 204 : 404).end();
+  });
+}
+
+/**
+ * @param {string} path
+ * @param {string[]} folders
+ */
+function fileOf(path, folders) {
+  const [, top, ...rest] = normalize(path).split("/");
+  if (top === "page") return join(import.meta.dirname, "page", ...rest);
+  if (top === "dist") return join(wasmDist, ...rest);
+  return top === "tasks" ? join(folders[Number(rest[0])] ?? "", ...rest.slice(1)) : "";
+}
+
+/**
+ * @param {import("node:http").ServerResponse} response
+ * @param {string} file
+ */
+function sendFile(response, file) {
+  if (!existsSync(file)) return response.writeHead(404).end();
+  const type = TYPES[/** @type {keyof typeof TYPES} */ (extname(file))] ?? "application/octet-stream";
+  response.setHeader("content-type", type);
+  return createReadStream(file).pipe(response);
+}

@@ -1,0 +1,110 @@
+// `docs/benchmarks.md`: figures as tables.
+
+import { readable } from "./figures.js";
+
+/** @typedef {import("./figures.js").Figure} Figure */
+
+/**
+ * @typedef {object} Section
+ * @property {string} title
+ * @property {string} about what was done, and how to do it again
+ * @property {(name: string) => boolean} holds
+ */
+
+/** What figures mean: by their names, or by the last part of them. @type {Record<string, string>} */
+const MEANINGS = {
+  transfers: "ether transfers, the whole pipeline",
+  erc20: "ERC-20 transfers, the whole pipeline",
+  recover: "decode, recover the senders",
+  execute: "plan lanes and rows, execute",
+  assemble: "columns, roots, bodies, signed header",
+  store: "open as served, append durably",
+  row_body: "row bodies",
+  column_body: "column bodies",
+  log: "durable log",
+  native: "check, natively",
+  chromium: "check, in Chromium",
+  firefox: "check, in Firefox",
+  transactions: "in one row",
+  accesses: "in one column",
+  body: "its body",
+  raw: "as it is",
+  gzip: "by gzip -9",
+  brotli: "by brotli -11",
+};
+
+/** @type {Section[]} */
+const SECTIONS = [
+  {
+    title: "The pipeline",
+    about:
+      "Raw signed bytes in; a durable, verifiable block with every body out. The first line of each workload is all of its " +
+      "transactions over the time that all stages took; the stages are medians over blocks. By itself: `ocelli bench pipeline`.",
+    holds: (name) => /^(transfers|erc20)(\.|$)/.test(name),
+  },
+  {
+    title: "Tasks",
+    about:
+      "The largest rows and columns of one block, checked over and over: `ocelli bench tasks` natively, in one thread, and " +
+      "`npm run bench:browser` in a tab, by the package's own worker. Names say what the transactions do and how many " +
+      "accounts there are.",
+    holds: (name) => /^(row|column)\./.test(name),
+  },
+  {
+    title: "What a tab downloads",
+    about:
+      "Each module, its bindings, and the scripts of the package, which are not minified; as they are, by `gzip -9` and by " +
+      "`brotli -11`. By itself: `npm run size -w ocelli`.",
+    holds: (name) => /^(wasm|bindings|scripts)\b/.test(name),
+  },
+];
+
+/**
+ * @param {{ facts: [string, string][], figures: Figure[], remarks: string[] }} measured
+ * @returns {string} Markdown
+ */
+export function report({ facts, figures, remarks }) {
+  const rest = figures.filter(({ name }) => !SECTIONS.some(({ holds }) => holds(name)));
+  const parts = SECTIONS.map(({ holds, ...section }) => ({ ...section, of: figures.filter(({ name }) => holds(name)) }));
+  const sections = [...parts, { title: "Further figures", about: "", of: rest }].filter(({ of }) => of.length > 0);
+  return [
+    "# Benchmarks",
+    "Written by `npm run bench`; not to be edited. [benchmarks.jsonl](benchmarks.jsonl) holds the same figures as they were " +
+      "printed, one a line.",
+    "## Where",
+    table(["", ""], facts.map((fact) => [...fact]), 2),
+    "## How to read it",
+    "Figures are medians of one run on this machine. It may have had other work to do meanwhile, as the load says: absolute " +
+      "figures are worth as much as that allows, ratios more, because ours and the peer's are taken by turns. *Times better* is " +
+      "above 1 where Ocelli is faster or smaller. Nothing here is asserted by a test.",
+    ...remarks.map((remark) => `- ${remark}`),
+    ...sections.flatMap(({ title, about, of }) => [`## ${title}`, about, figureTable(of)]),
+  ]
+    .filter((part) => part !== "")
+    .join("\n\n")
+    .replaceAll(/\n\n(?=- )/g, "\n")
+    .concat("\n");
+}
+
+/** @param {Figure[]} figures */
+function figureTable(figures) {
+  const withPeers = figures.some(({ peer }) => peer !== null);
+  const rows = figures.map(({ name, ours, unit, peer, peer_name, ratio }) => {
+    const own = [`\`${name}\``, MEANINGS[name.split(".").at(-1) ?? name] ?? "", readable(ours), unit];
+    if (!withPeers) return own;
+    return [...own, peer === null ? "" : readable(peer), peer_name ?? "", ratio === null ? "" : ratio.toFixed(2)];
+  });
+  const head = ["name", "what", "Ocelli", "unit"];
+  return table(withPeers ? [...head, "peer", "who", "times better"] : head, rows, 2);
+}
+
+/**
+ * @param {string[]} head
+ * @param {string[][]} rows
+ * @param {number} words how many columns from the left are words, which stand on the left
+ */
+function table(head, rows, words) {
+  const line = (/** @type {string[]} */ cells) => `| ${cells.join(" | ")} |`;
+  const rule = head.map((name, at) => (at < words || name === "unit" || name === "who" ? "---" : "---:"));
+  return [line(head), `|${rule.join("|")}|`, ...rows.map(line)].join("\n");
+}
