@@ -4,6 +4,7 @@ use alloy_consensus::{SignableTransaction, TxEip7702, TxEnvelope};
 use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use ocelli_core::{
+    block::{BlockFault, verify_block},
     column::{CellAccess, ColumnBody, ColumnFault, ColumnKey, RowCell, verify_column},
     evidence::{Claim, Evidence, Fault, NotEvidence},
     evm::StateError,
@@ -12,7 +13,7 @@ use ocelli_core::{
     limits,
     prefix::{Prefix, path_bit},
     refusal::Refusal,
-    row::{CellProof, CodeRef, RowBody, RowFault, RowTask, verify_row},
+    row::{CellProof, CodeRef, ListError, RowBody, RowFault, RowTask, verify_row},
     tree::{NodeHash, Proof, ProofError},
     value::Value,
     wire::{self, WireError},
@@ -121,6 +122,31 @@ fn a_row_that_pays_for_more_than_fits_is_refused_before_a_signer_is_recovered() 
 }
 
 #[test]
+fn a_body_with_more_codes_than_a_row_may_ask_for() {
+    let mut block = block();
+    let code = |at: usize| CodeRef { hash: B256::from(U256::from(at)), length: 0 };
+    rewrite(&mut block, |body| body.codes = (0..=limits::ROW_CODES).map(code).collect());
+    assert_eq!(verify(&block), Refusal::Fault(RowFault::List(ListError::TooMany)));
+}
+
+#[test]
+fn a_block_with_more_rows_than_there_may_be() {
+    let verdict = |rows: usize| {
+        let mut block = block();
+        let manifest = &mut block.assembled.manifest;
+        let mut idle = manifest.rows[ROW].clone();
+        (idle.gas_used, idle.access_count) = (0, 0);
+        let more = rows - manifest.rows.len();
+        manifest.rows.splice(ROW..ROW, vec![idle; more]);
+        block.commit();
+        let mut ancestors = block.parent_ancestors.clone();
+        verify_block(&block.config, &block.parent, &mut ancestors, &block.signed, &block.assembled.manifest)
+    };
+    assert_eq!(verdict(limits::BLOCK_ROWS), Ok(()));
+    assert_eq!(verdict(limits::BLOCK_ROWS + 1), Err(Refusal::Fault(BlockFault::RowKind(0))));
+}
+
+#[test]
 fn evidence_with_more_codes_than_a_row_may_ask_for_is_not_decoded() {
     let block = block();
     let evidence = |codes| {
@@ -219,5 +245,27 @@ fn a_proof_as_deep_as_can_be_takes_memory_in_proportion() {
     // Every hash of it was computed: nothing but the root gives it away.
     assert_eq!(verdict, Some(Err(Refusal::Fault(ColumnFault::Proof(ProofError::WrongRoot)))));
     let most = 200 * body.len() as u64;
+    assert!(memory.bytes_max < most, "{} bytes of memory for a body of {}", memory.bytes_max, body.len());
+}
+
+#[test]
+fn a_proof_whose_shape_goes_on_and_on_takes_no_memory_for_it() {
+    let mut block = block();
+    let mut body: ColumnBody = wire::decode(&block.assembled.column_bodies[0], usize::MAX).expect("a body");
+    body.keys.truncate(1);
+    body.cells.truncate(1);
+    body.cells[0].accesses = vec![CellAccess { key: 0, after: None }];
+    // A column of one key may have a body of any length that the format can hold.
+    forge::proof(&mut body.proof, |proof| proof.shape = vec![0; limits::COLUMN_BODY_BYTES_ANY - (1 << 16)]);
+    let body = wire::encode(&body);
+    let column = &mut block.assembled.manifest.columns[0];
+    (column.body_hash, column.access_count) = (wire::body_hash(&body), 1);
+    let mut verdict = None;
+    let memory = allocation_counter::measure(|| {
+        verdict = Some(verify_column(&block.env(), &block.assembled.manifest, 0, &body));
+    });
+    assert!(matches!(verdict, Some(Err(Refusal::Fault(ColumnFault::Proof(_))))), "{verdict:?}");
+    // Decoded, and encoded again while that is compared.
+    let most = 8 * body.len() as u64;
     assert!(memory.bytes_max < most, "{} bytes of memory for a body of {}", memory.bytes_max, body.len());
 }

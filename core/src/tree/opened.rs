@@ -7,6 +7,7 @@ use super::{
     split_at_bit,
 };
 use crate::{
+    limits::PATH_BITS,
     prefix::Prefix,
     value::{Value, Version},
 };
@@ -177,8 +178,11 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(proof: &'a Proof, touched: &'a [Touched]) -> Self {
         let (siblings, leaves) = (proof.siblings.iter(), proof.leaves.iter());
-        // Each place takes a bit or more of the shape, but for the one place of an empty one.
-        let places = proof.shape.len().saturating_mul(8).saturating_add(1);
+        // Each place takes a bit or more of the shape, but for the one place of an empty one; and each touched path leads to at
+        // most one place and the half beside it at each depth, however long the shape goes on.
+        let of_shape = proof.shape.len().saturating_mul(8).saturating_add(1);
+        let of_paths = touched.len().saturating_mul(2 * (PATH_BITS + 1)).saturating_add(1);
+        let places = of_shape.min(of_paths);
         let (places, hashes) = (Vec::with_capacity(places), Vec::with_capacity(places));
         Self { touched, shape: &proof.shape, bits: 0, siblings, leaves, places, hashes, ends: Vec::new() }
     }
