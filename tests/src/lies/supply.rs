@@ -1,8 +1,23 @@
 //! What was given is not what the block commits to. It says nothing about the block, and is evidence of nothing.
 
-use super::{Lie, not_committed};
+use super::{
+    Lie,
+    forge::{assemble_over, execute_over, user_rows},
+    not_committed,
+};
+use crate::chain::TestBlock;
 use alloy_primitives::B256;
 use ocelli_core::{merkle::Frontier, refusal::NotCommitted};
+
+/// Makes the block anew on a parent that is the same but of another chain: all of it holds there.
+fn on_another_chain(block: &mut TestBlock) -> Option<()> {
+    block.parent.genesis = B256::repeat_byte(0x5a);
+    block.assembled.header.parent = block.parent.hash();
+    block.sign();
+    block.rows = execute_over(block, block.before.clone(), &user_rows(block), |_| {});
+    let before = block.before.tree.clone();
+    assemble_over(block, &before)
+}
 
 pub(super) const LIES: &[Lie] = &[
     Lie {
@@ -117,6 +132,30 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| {
             (block.parent_ancestors.size() > 0).then_some(())?;
             block.parent_ancestors = Frontier::default();
+            Some(())
+        },
+    },
+    Lie {
+        name: "supply: a history of the parent that counts twice as many, with the same root",
+        expect: not_committed!(NotCommitted::Ancestors),
+        apply: |block| {
+            let log = &block.parent_ancestors;
+            let twice = Frontier::new(2 * log.size(), log.peaks().to_vec())?;
+            (twice.size() > 0).then(|| block.parent_ancestors = twice)
+        },
+    },
+    Lie {
+        name: "supply: a block of another chain, with its parent",
+        expect: not_committed!(NotCommitted::OtherChain),
+        apply: on_another_chain,
+    },
+    Lie {
+        name: "supply: a parent of another chain",
+        expect: not_committed!(NotCommitted::OtherChain),
+        apply: |block| {
+            on_another_chain(block)?;
+            block.assembled.header.genesis = block.config.genesis_hash();
+            block.sign();
             Some(())
         },
     },
