@@ -2,6 +2,8 @@
 
 pub mod bytecode;
 pub mod chain;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod fuzzing;
 pub mod lies;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod programs;
