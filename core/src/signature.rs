@@ -11,7 +11,12 @@ use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, B512, FixedBytes, U256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
+mod backend;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod portable;
+
+pub use backend::Backend;
 
 /// The order n of the group, big-endian (SEC 2, section 2.4.1).
 const ORDER: B256 = B256::new([
@@ -190,10 +195,9 @@ pub fn recover(prehash: &B256, signature: &Signature) -> Result<Address, Signatu
 
 /// [`recover`] for many signatures at once, each with its own answer, in order.
 ///
-/// Cheaper for each than one by one, since inversions are shared; never with another answer.
+/// Cheaper for each than one by one, since inversions are shared and lanes are filled; never with another answer.
 pub fn recover_many(signed: &[(B256, Signature)]) -> Vec<Result<Address, SignatureError>> {
-    let keys = portable::recover_many(signed);
-    keys.iter().map(|key| key.as_ref().map(address_of).ok_or(SignatureError::NoKey)).collect()
+    Backend::fastest(signed.len()).recover_many(signed)
 }
 
 /// A secret key, which signs in constant time and is wiped when dropped.

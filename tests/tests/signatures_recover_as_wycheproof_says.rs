@@ -6,7 +6,7 @@
 
 use alloy_primitives::{B256, U256, hex};
 use k256::sha2::{Digest, Sha256};
-use ocelli_core::signature::{Signature, SignatureError, recover_public_key};
+use ocelli_core::signature::{Backend, Signature, SignatureError, recover_public_key};
 use ocelli_tests::vectors;
 use serde_json::Value;
 
@@ -18,12 +18,15 @@ fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().expect("a string")).expect("hex")
 }
 
-/// Whether either parity recovers (r, s) over `hash` to `key`.
+/// Whether either parity recovers (r, s) over `hash` to `key`, by whatever backend.
 fn recovers_to(key: &[u8], hash: &B256, r: &B256, s: &B256) -> bool {
-    [false, true].into_iter().any(|y_odd| {
-        let signature = Signature::new(r, s, y_odd);
-        signature.and_then(|signature| recover_public_key(hash, &signature)).is_ok_and(|found| found.as_slice() == key)
-    })
+    let signed: Vec<_> =
+        [false, true].iter().filter_map(|y_odd| Some((*hash, Signature::new(r, s, *y_odd).ok()?))).collect();
+    let alone: Vec<_> = signed.iter().map(|(hash, signature)| recover_public_key(hash, signature)).collect();
+    for backend in Backend::available() {
+        assert_eq!(backend.recover_public_keys(&signed), alone, "{}", backend.name());
+    }
+    alone.iter().flatten().any(|found| found.as_slice() == key)
 }
 
 /// Runs every case of `file`, whose signatures `parse` takes apart into r and s, and returns how many recovered.

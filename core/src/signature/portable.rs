@@ -71,7 +71,7 @@ pub(super) fn recover_many(signed: &[(B256, Signature)]) -> Vec<Option<B512>> {
 }
 
 /// The inverse of each of `scalars`, none of which is zero, by Montgomery's trick.
-fn invert_all(scalars: impl Iterator<Item = Scalar>) -> Vec<Scalar> {
+pub(super) fn invert_all(scalars: impl Iterator<Item = Scalar>) -> Vec<Scalar> {
     let mut product = Scalar::ONE;
     let mut steps: Vec<(Scalar, Scalar)> = Vec::new();
     for scalar in scalars {
