@@ -87,7 +87,7 @@ pub struct Executed {
 /// What the transactions of a row did to state.
 #[derive(Clone, Debug, Default)]
 pub struct RowEffects {
-    /// Every key used, in order of keys.
+    /// Every key used, each once, in the order in which they were first asked for.
     pub accesses: Vec<Access>,
     /// The code that was asked for and that no transaction of the row made, in order of hashes: hash, bytes.
     pub codes_used: Vec<(B256, u32)>,

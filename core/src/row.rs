@@ -5,7 +5,7 @@
 pub mod body;
 pub mod check;
 
-pub use body::{CodeRef, ListError, RowBody};
+pub use body::{CodeRef, ListError, Listed, RowBody};
 pub use check::{CellProof, RowFault, RowHeaderField, RowTask, verify_row};
 
 use crate::{

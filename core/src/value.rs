@@ -20,7 +20,7 @@ pub struct Account {
     #[serde(with = "crate::wire::compact")]
     pub balance: U256,
     /// Keccak-256 of the code; zero if there is none.
-    #[serde(with = "crate::wire::raw")]
+    #[serde(with = "crate::wire::code_hash")]
     pub code_hash: B256,
 }
 
@@ -60,8 +60,12 @@ impl Value {
     /// Whether this is a value that `key` can hold.
     pub fn fits(&self, key: &Key) -> bool {
         let same_kind = matches!((self, key), (Self::Account(_), Key::Account(_)) | (Self::Slot(_), Key::Slot(..)));
-        let empty_code = matches!(self, Self::Account(a) if a.code_hash == alloy_primitives::KECCAK256_EMPTY);
-        same_kind && !empty_code
+        same_kind && !self.is_empty_code()
+    }
+
+    /// Whether "no code" is spelled as the hash of empty code, which no account holds.
+    pub fn is_empty_code(&self) -> bool {
+        matches!(self, Self::Account(account) if account.code_hash == alloy_primitives::KECCAK256_EMPTY)
     }
 
     /// Appends the value's fixed layout: nonce, balance and code hash (72 bytes), or the word (32 bytes).

@@ -212,3 +212,46 @@ pub mod compact {
         deserializer.deserialize_bytes(Compact)
     }
 }
+
+/// Serde form of an account's code hash: a length and its bytes, none of them if there is no code. Most accounts have none.
+pub mod code_hash {
+    use alloy_primitives::B256;
+    use core::fmt;
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
+
+    /// Serialises `hash`.
+    ///
+    /// # Errors
+    /// Those of `serializer`.
+    pub fn serialize<S: Serializer>(hash: &B256, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(if hash.is_zero() { &[] } else { hash.as_slice() })
+    }
+
+    /// Deserialises 32 bytes that are not all zero, or none.
+    ///
+    /// # Errors
+    /// Those of `deserializer`; another length, or "no code" spelled out.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<B256, D::Error> {
+        struct CodeHash;
+        impl Visitor<'_> for CodeHash {
+            type Value = B256;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("32 bytes that are not all zero, or none")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<B256, E> {
+                if bytes.is_empty() {
+                    return Ok(B256::ZERO);
+                }
+                let hash = B256::try_from(bytes).map_err(|_| E::invalid_length(bytes.len(), &self))?;
+                let spelled_out = || E::invalid_value(serde::de::Unexpected::Bytes(bytes), &self);
+                if hash.is_zero() { Err(spelled_out()) } else { Ok(hash) }
+            }
+        }
+        deserializer.deserialize_bytes(CodeHash)
+    }
+}

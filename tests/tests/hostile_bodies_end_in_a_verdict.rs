@@ -10,10 +10,10 @@ use ocelli_core::{
     evm::StateError,
     genesis::{GenesisAccount, GenesisError, genesis_state},
     key::Key,
-    limits,
+    limits, merkle,
     prefix::{Prefix, path_bit},
     refusal::Refusal,
-    row::{CellProof, CodeRef, ListError, RowBody, RowFault, RowTask, verify_row},
+    row::{CellProof, CodeRef, RowBody, RowFault, RowTask, transaction_leaves, verify_row},
     tree::{NodeHash, Proof, ProofError},
     value::Value,
     wire::{self, WireError},
@@ -75,16 +75,25 @@ fn of_several_keys_left_out_always_the_same_is_named() {
     let mut wallet = Wallet::new(0);
     let create = wallet.send(TxKind::Create, U256::ZERO, initcode.into(), 1_000_000);
     let mut block = TestChain::new([&wallet]).block(&[&[create]]);
-    rewrite(&mut block, |body| {
-        for entry in &mut body.keys {
-            entry.slots.clear();
-        }
-    });
+    rewrite(&mut block, |body| body.slots.clear());
     let first = Key::Slot(wallet.address().create(0), U256::ONE);
     for _ in 0..32 {
         let fault = RowFault::NotListed(Some(0), StateError::KeyNotListed(first));
         assert_eq!(verify(&block), Refusal::Fault(fault));
     }
+}
+
+#[test]
+fn who_spends_from_what_somebody_else_held_is_found_by_the_cells() {
+    // The body lists the sender's account without its key, and execution takes it for that of whoever signed.
+    let (owner, mut thief) = (Wallet::new(0), Wallet::new(1));
+    let mut block = block();
+    let theft = thief.transfer(Address::repeat_byte(9), 1);
+    let bytes = theft.transaction().encoded().clone();
+    assert_ne!(theft.sender(), owner.address());
+    block.assembled.manifest.rows[ROW].txs_root = merkle::root(&transaction_leaves(&[bytes.clone()]));
+    rewrite(&mut block, |body| body.transactions = vec![bytes]);
+    assert!(matches!(verify(&block), Refusal::Fault(RowFault::Cell(_))), "{:?}", verify(&block));
 }
 
 #[test]
@@ -126,7 +135,7 @@ fn a_body_with_more_codes_than_a_row_may_ask_for() {
     let mut block = block();
     let code = |at: usize| CodeRef { hash: B256::from(U256::from(at)), length: 0 };
     rewrite(&mut block, |body| body.codes = (0..=limits::ROW_CODES).map(code).collect());
-    assert_eq!(verify(&block), Refusal::Fault(RowFault::List(ListError::TooMany)));
+    assert_eq!(verify(&block), Refusal::Fault(RowFault::Malformed(WireError::Malformed)));
 }
 
 #[test]

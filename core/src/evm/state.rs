@@ -41,9 +41,10 @@ impl core::fmt::Display for StateError {
 impl core::error::Error for StateError {}
 impl DBErrorMarker for StateError {}
 
-/// Where a row's state comes from: the whole state, or the keys that a body lists.
+/// Where a row's state comes from: the whole state, or what a body lists.
 pub trait Source {
-    /// The version and value of `key` before the row.
+    /// The version and value of `key` before the row. A row asks once for each key, unless the transaction that asked first is
+    /// refused.
     ///
     /// # Errors
     /// [`StateError::KeyNotListed`] if the source has no word on the key; a key that was never written is not an error but
@@ -102,8 +103,10 @@ pub struct RowState<S> {
     transaction: u32,
     /// Keys that the running transaction asked for, each once, in order.
     asked: Vec<Key>,
-    /// Those of `asked` that no earlier transaction of the row had asked for.
-    new_keys: Vec<Key>,
+    /// The row's keys, each once, in the order in which they were first asked for.
+    order: Vec<Key>,
+    /// How many of `order` the transactions before the running one asked for.
+    settled: usize,
     /// Code that the running transaction was the first to meet.
     new_codes: Vec<B256>,
 }
@@ -117,7 +120,8 @@ impl<S: Source> RowState<S> {
             codes: BTreeMap::new(),
             transaction: 0,
             asked: Vec::new(),
-            new_keys: Vec::new(),
+            order: Vec::new(),
+            settled: 0,
             new_codes: Vec::new(),
         }
     }
@@ -137,7 +141,7 @@ impl<S: Source> RowState<S> {
         let (version, before) = self.source.load(&key)?;
         self.entries.insert(key, Entry { version, before, now: before, asked_by: self.transaction });
         self.asked.push(key);
-        self.new_keys.push(key);
+        self.order.push(key);
         Ok(before)
     }
 
@@ -161,7 +165,7 @@ impl<S: Source> RowState<S> {
     pub(super) fn begin_transaction(&mut self) {
         self.transaction = self.transaction.wrapping_add(1);
         self.asked.clear();
-        self.new_keys.clear();
+        self.settled = self.order.len();
         self.new_codes.clear();
     }
 
@@ -172,7 +176,7 @@ impl<S: Source> RowState<S> {
 
     /// Forgets what the running transaction asked for. Only for a transaction that has stored nothing.
     pub(super) fn discard_transaction(&mut self) {
-        for key in self.new_keys.drain(..) {
+        for key in self.order.drain(self.settled..) {
             self.entries.remove(&key);
         }
         for hash in self.new_codes.drain(..) {
@@ -184,8 +188,8 @@ impl<S: Source> RowState<S> {
     /// What the running transaction used and changed.
     ///
     /// Values are compared; revm's touch flags are not consulted, because a call of a precompile touches its account without
-    /// changing it. revm's maps have no order: they are walked in that of the keys, so that the same of several keys that the
-    /// source does not list is named by everyone.
+    /// changing it. revm's maps have no order: they are walked in that of the keys, so that everyone asks the source in the
+    /// same order, which is the order of a row's body.
     pub(super) fn changes(&mut self, changes: AddressMap<Change>) -> Result<Changed, StateError> {
         let mut changed = Changed::default();
         for (address, change) in changes.into_iter().collect::<BTreeMap<_, _>>() {
@@ -252,11 +256,12 @@ impl<S: Source> RowState<S> {
     }
 
     pub(super) fn into_effects(self) -> RowEffects {
-        let mut effects = RowEffects::default();
-        for (key, entry) in self.entries {
-            let after = (entry.now != entry.before).then_some(entry.now);
-            effects.accesses.push(Access { key, version: entry.version, before: entry.before, after });
-        }
+        let access = |key: &Key| {
+            let Entry { version, before, now, .. } = *self.entries.get(key)?;
+            Some(Access { key: *key, version, before, after: (now != before).then_some(now) })
+        };
+        let mut effects =
+            RowEffects { accesses: self.order.iter().filter_map(access).collect(), ..RowEffects::default() };
         for (hash, met) in self.codes {
             let bytes = met.code.original_bytes();
             if met.made {

@@ -1,44 +1,42 @@
-//! The body of a row: its transactions, the keys they use with what these held before, and the code they ask for.
+//! The body of a row: its transactions, what the keys that they use held before, and the code they ask for.
+//!
+//! The keys themselves are not in it. Which ones execution asks for, and in which order, is what the check finds out; so the
+//! body lists no more than version and value of each, in the order in which they are first asked for.
 
 use crate::{
-    evm::RowEffects,
+    evm::{Code, RowEffects, Source, StateError},
     key::Key,
     limits,
     value::{Account, Value, Version},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{B256, Bytes, U256};
+use core::cell::Cell;
 use serde::{Deserialize, Serialize};
 
-/// No less than the encoding of a body adds to its lists: the version byte and three lengths.
-pub(super) const BYTES_WITHOUT_CONTENT: usize = 16;
+/// No less than the encoding of a body adds to its lists: the version byte and four lengths.
+pub(super) const BYTES_WITHOUT_CONTENT: usize = 24;
 /// No less than the encoding adds to the bytes of a transaction: its length.
 pub(super) const BYTES_A_TRANSACTION: usize = 5;
-/// No less than the encoding of one key: an address of its own (20 bytes, two lengths), version (10), nonce (10), balance (33),
-/// code hash (32), and the code that the key may lead to (32 + 5).
-pub(super) const BYTES_A_KEY: usize = 20 + 1 + 3 + 10 + 10 + 33 + 32 + 37;
+/// No less than the encoding of what one key held: version (10), nonce (10), balance (33), code hash (33), and the code that
+/// the key may lead to (32 + 5).
+pub(super) const BYTES_A_KEY: usize = 10 + 10 + 33 + 33 + 37;
 
-/// The keys of one address that a row uses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddressKeys {
-    /// The address.
-    #[serde(with = "crate::wire::raw")]
-    pub address: Address,
-    /// Version and value of the account before the row, if the row uses it.
-    pub account: Option<(Version, Account)>,
-    /// The slots used, strictly ascending.
-    pub slots: Vec<SlotBefore>,
+/// An account before a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountBefore {
+    /// Its version.
+    pub version: Version,
+    /// What it held.
+    pub account: Account,
 }
 
-/// One slot that a row uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A slot before a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotBefore {
-    /// The slot.
-    #[serde(with = "crate::wire::compact")]
-    pub slot: U256,
-    /// Its version before the row.
+    /// Its version.
     pub version: Version,
-    /// What it held before the row.
+    /// What it held.
     #[serde(with = "crate::wire::compact")]
     pub word: U256,
 }
@@ -59,9 +57,14 @@ pub struct RowBody {
     /// The EIP-2718 bytes of each transaction, in order of execution.
     #[serde(deserialize_with = "crate::wire::at_most::<{ limits::ROW_TRANSACTIONS_ANY }, _, _>")]
     pub transactions: Vec<Bytes>,
-    /// The keys used, strictly ascending by address.
-    pub keys: Vec<AddressKeys>,
+    /// The accounts used, in the order in which execution first asks for them.
+    #[serde(deserialize_with = "crate::wire::at_most::<{ limits::ROW_ACCESSES }, _, _>")]
+    pub accounts: Vec<AccountBefore>,
+    /// The slots used, in the order in which execution first asks for them.
+    #[serde(deserialize_with = "crate::wire::at_most::<{ limits::ROW_ACCESSES }, _, _>")]
+    pub slots: Vec<SlotBefore>,
     /// The code asked for, strictly ascending by hash.
+    #[serde(deserialize_with = "crate::wire::at_most::<{ limits::ROW_CODES }, _, _>")]
     pub codes: Vec<CodeRef>,
 }
 
@@ -69,23 +72,17 @@ pub struct RowBody {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListError {
-    /// Addresses, slots or code hashes are not strictly ascending.
+    /// Code hashes are not strictly ascending.
     NotAscending,
-    /// An address is listed without a key.
-    Empty,
-    /// "No code" is spelled as the hash of empty code, or an absent key has a version of zero and a value.
+    /// "No code" is spelled as the hash of empty code, or something has a version of zero and a value.
     NotAValue,
-    /// More keys or codes than a row may have.
-    TooMany,
 }
 
 impl core::fmt::Display for ListError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::NotAscending => "a list is not strictly ascending",
-            Self::Empty => "an address is listed without a key",
-            Self::NotAValue => "a key is listed with a value that it cannot have",
-            Self::TooMany => "more keys or codes than a row may have",
+            Self::NotAValue => "a value is listed that no key can have",
         })
     }
 }
@@ -93,63 +90,76 @@ impl core::fmt::Display for ListError {
 impl RowBody {
     /// The body of a row with these transactions and effects.
     pub fn new(transactions: Vec<Bytes>, effects: &RowEffects) -> Self {
-        let mut keys: BTreeMap<Address, AddressKeys> = BTreeMap::new();
+        let (mut accounts, mut slots) = (Vec::new(), Vec::new());
         for access in &effects.accesses {
-            let address = access.key.address();
-            let entry =
-                keys.entry(address).or_insert_with(|| AddressKeys { address, account: None, slots: Vec::new() });
-            match (access.key, access.before) {
-                (Key::Slot(_, slot), Value::Slot(word)) => {
-                    entry.slots.push(SlotBefore { slot, version: access.version, word });
-                }
-                (_, Value::Account(account)) => entry.account = Some((access.version, account)),
-                (Key::Account(_), Value::Slot(_)) => {}
+            match access.before {
+                Value::Account(account) => accounts.push(AccountBefore { version: access.version, account }),
+                Value::Slot(word) => slots.push(SlotBefore { version: access.version, word }),
             }
         }
-        for entry in keys.values_mut() {
-            entry.slots.sort_unstable_by_key(|slot| slot.slot);
-        }
         let codes = effects.codes_used.iter().map(|&(hash, length)| CodeRef { hash, length }).collect();
-        Self { transactions, keys: keys.into_values().collect(), codes }
+        Self { transactions, accounts, slots, codes }
     }
 
-    /// The listed keys, each with its version and value before the row.
+    /// Checks what can be said of the lists before anything is executed.
     ///
     /// # Errors
     /// [`ListError`], by the first rule that the lists break.
-    pub fn listed(&self) -> Result<BTreeMap<Key, (Version, Value)>, ListError> {
-        if !ascending(self.keys.iter().map(|entry| entry.address))
-            || !ascending(self.codes.iter().map(|code| code.hash))
-        {
+    pub fn check_lists(&self) -> Result<(), ListError> {
+        if !ascending(self.codes.iter().map(|code| code.hash)) {
             return Err(ListError::NotAscending);
         }
-        let count: usize = self.keys.iter().map(|entry| entry.slots.len() + usize::from(entry.account.is_some())).sum();
-        if count > limits::ROW_ACCESSES || self.codes.len() > limits::ROW_CODES {
-            return Err(ListError::TooMany);
-        }
-        let mut listed = BTreeMap::new();
-        for entry in &self.keys {
-            if entry.account.is_none() && entry.slots.is_empty() {
-                return Err(ListError::Empty);
-            }
-            if !ascending(entry.slots.iter().map(|slot| slot.slot)) {
-                return Err(ListError::NotAscending);
-            }
-            let account =
-                entry.account.map(|(version, account)| (Key::Account(entry.address), version, Value::Account(account)));
-            let slots = entry
-                .slots
-                .iter()
-                .map(|slot| (Key::Slot(entry.address, slot.slot), slot.version, Value::Slot(slot.word)));
-            for (key, version, value) in account.into_iter().chain(slots) {
-                if !value.fits(&key) || (version == 0 && !value.is_absent()) {
-                    return Err(ListError::NotAValue);
-                }
-                listed.insert(key, (version, value));
-            }
-        }
-        Ok(listed)
+        let possible = |version: Version, value: Value| !value.is_empty_code() && (version > 0 || value.is_absent());
+        let accounts = self.accounts.iter().map(|before| (before.version, Value::Account(before.account)));
+        let slots = self.slots.iter().map(|before| (before.version, Value::Slot(before.word)));
+        let all = accounts.chain(slots).all(|(version, value)| possible(version, value));
+        if all { Ok(()) } else { Err(ListError::NotAValue) }
     }
+}
+
+/// Nothing but what a body lists, given out in its order: to the first account asked for the first account listed, and so on.
+#[derive(Debug)]
+pub struct Listed<'a> {
+    body: &'a RowBody,
+    codes: &'a BTreeMap<B256, Code>,
+    accounts_given: Cell<usize>,
+    slots_given: Cell<usize>,
+}
+
+impl<'a> Listed<'a> {
+    /// What `body` lists, with the code that it names.
+    pub const fn new(body: &'a RowBody, codes: &'a BTreeMap<B256, Code>) -> Self {
+        Self { body, codes, accounts_given: Cell::new(0), slots_given: Cell::new(0) }
+    }
+
+    /// Whether everything listed has been asked for.
+    pub fn is_used_up(&self) -> bool {
+        self.accounts_given.get() == self.body.accounts.len() && self.slots_given.get() == self.body.slots.len()
+    }
+}
+
+impl Source for Listed<'_> {
+    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
+        let given = match key {
+            Key::Account(_) => next(&self.body.accounts, &self.accounts_given)
+                .map(|before| (before.version, Value::Account(before.account))),
+            Key::Slot(..) => {
+                next(&self.body.slots, &self.slots_given).map(|before| (before.version, Value::Slot(before.word)))
+            }
+        };
+        given.ok_or(StateError::KeyNotListed(*key))
+    }
+
+    fn code(&self, hash: &B256) -> Result<Code, StateError> {
+        self.codes.get(hash).cloned().ok_or(StateError::CodeNotListed(*hash))
+    }
+}
+
+fn next<'a, T>(list: &'a [T], given: &Cell<usize>) -> Option<&'a T> {
+    let at = given.get();
+    let found = list.get(at)?;
+    given.set(at + 1);
+    Some(found)
 }
 
 pub(crate) fn ascending<T: Ord>(items: impl IntoIterator<Item = T>) -> bool {

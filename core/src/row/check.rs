@@ -1,16 +1,14 @@
 //! The row check of design section 5: recover, execute, compare.
 
-use super::{ExecutedRow, ListError, RowBody, RowBuilder, execute_closing, execute_opening};
+use super::{ExecutedRow, ListError, Listed, RowBody, RowBuilder, execute_closing, execute_opening};
 use crate::{
     access::{cell_leaf, place},
-    evm::{Code, Env, Refused, Source, StateError},
-    key::Key,
+    evm::{Code, Env, Refused, StateError},
     limits,
     manifest::{Manifest, RowHeader, RowKind},
     merkle,
     refusal::{NotCommitted, Refusal},
     transaction::{Recovered, Transaction, TransactionError},
-    value::{Value, Version},
     wire::{self, WireError},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
@@ -40,7 +38,7 @@ pub enum RowFault {
     Transaction(u32, TransactionError),
     /// A transaction is not valid on the state that the row is at.
     Invalid(u32, InvalidTransaction),
-    /// A transaction, or a system row (which has no index), asks for what the body does not list.
+    /// A transaction, or a system row (which has no index), asks for more than the body lists.
     NotListed(Option<u32>, StateError),
     /// The row exceeds its limit of gas at this transaction.
     Gas(u32),
@@ -48,8 +46,8 @@ pub enum RowFault {
     Work(u32),
     /// The header does not give the rules an environment to run in.
     Environment,
-    /// A listed key is not used.
-    KeyNotUsed(Key),
+    /// More accounts or slots are listed than the row asks for.
+    BeforeNotUsed,
     /// A listed code is not used.
     CodeNotUsed(B256),
     /// The row header says something else than execution.
@@ -120,9 +118,10 @@ pub fn verify_row(
     }
     check_cell_paths(manifest, index, task)?;
     let body = open_body(env, &task.body)?;
-    let listed = body.listed().map_err(RowFault::List).map_err(Refusal::Fault)?;
+    body.check_lists().map_err(RowFault::List).map_err(Refusal::Fault)?;
     let codes = open_codes(env, &body, code)?;
-    let row = execute(env, manifest, header.kind, &body, &Listed { keys: &listed, codes: &codes })?;
+    let listed = Listed::new(&body, &codes);
+    let row = execute(env, manifest, header.kind, &body, &listed)?;
     check_use(&row, &listed, &codes).map_err(Refusal::Fault)?;
     check_header(header, &row).map_err(Refusal::Fault)?;
     check_cells(manifest, task, &row).map_err(Refusal::Fault)?;
@@ -173,22 +172,6 @@ fn open_codes(
         codes.insert(listed.hash, code);
     }
     Ok(codes)
-}
-
-/// Nothing but the listed keys and codes.
-struct Listed<'a> {
-    keys: &'a BTreeMap<Key, (Version, Value)>,
-    codes: &'a BTreeMap<B256, Code>,
-}
-
-impl Source for Listed<'_> {
-    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        self.keys.get(key).copied().ok_or(StateError::KeyNotListed(*key))
-    }
-
-    fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        self.codes.get(hash).cloned().ok_or(StateError::CodeNotListed(*hash))
-    }
 }
 
 fn execute(
@@ -265,17 +248,9 @@ fn check_intrinsic_gas(env: &Env<'_>, transactions: &[Transaction]) -> Result<()
     Ok(())
 }
 
-fn check_use(
-    row: &ExecutedRow,
-    listed: &BTreeMap<Key, (Version, Value)>,
-    codes: &BTreeMap<B256, Code>,
-) -> Result<(), RowFault> {
-    // Everything used was listed, or execution had stopped; so equal counts mean equal lists.
-    if row.effects.accesses.len() != listed.len() {
-        let used: alloc::collections::BTreeSet<Key> = row.effects.accesses.iter().map(|access| access.key).collect();
-        if let Some(key) = listed.keys().find(|key| !used.contains(*key)) {
-            return Err(RowFault::KeyNotUsed(*key));
-        }
+fn check_use(row: &ExecutedRow, listed: &Listed<'_>, codes: &BTreeMap<B256, Code>) -> Result<(), RowFault> {
+    if !listed.is_used_up() {
+        return Err(RowFault::BeforeNotUsed);
     }
     let unused = codes.keys().find(|hash| row.effects.codes_used.binary_search_by_key(hash, |(used, _)| used).is_err());
     unused.map_or(Ok(()), |hash| Err(RowFault::CodeNotUsed(*hash)))

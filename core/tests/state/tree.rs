@@ -91,7 +91,7 @@ fn the_hashes_of_a_state_and_the_bytes_of_a_proof_are_pinned() {
     assert_eq!(tree.root().0, b256!("4122be759f0c0d3fce6293cbfc45ddc84473fa2979c8cf15e951d850a07070ed"));
     assert_eq!(
         (proof.len(), keccak256(&proof)),
-        (1330, b256!("a123be927873159fff7db1228083c7cff0ab3f053d549a37de99c391e3b4bae4"))
+        (1331, b256!("73cf3a68517a020111dba3f32d283b3cecd7081ae1707e33063689134d2e7acd"))
     );
 }
 

@@ -5,16 +5,14 @@ use anyhow::{Context, bail};
 use comfy_table::{CellAlignment, Table, presets::UTF8_BORDERS_ONLY};
 use ocelli_core::{
     column::ColumnBody,
-    evm::{Code, Env, RowExecutor, Source, StateError},
+    evm::{Code, Env, RowExecutor},
     genesis::ChainConfig,
-    key::Key,
     lanes::{self, Footprint},
     limits,
     manifest::{Manifest, RowKind},
     message::BlockDocument,
-    row::{RowBody, RowTask},
+    row::{Listed, RowBody, RowTask},
     transaction::{Recovered, Transaction},
-    value::{Value, Version},
     wire,
 };
 use std::collections::BTreeMap;
@@ -157,22 +155,6 @@ fn print_columns(manifest: &Manifest, bodies: &Bodies) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The keys of one row, as its body lists them.
-struct Listed {
-    keys: BTreeMap<Key, (Version, Value)>,
-    codes: BTreeMap<B256, Code>,
-}
-
-impl Source for Listed {
-    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        self.keys.get(key).copied().ok_or(StateError::KeyNotListed(*key))
-    }
-
-    fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        self.codes.get(hash).cloned().ok_or(StateError::CodeNotListed(*hash))
-    }
-}
-
 /// Runs the rows again to learn what each transaction used, and prints the lanes that follow.
 fn print_lanes(
     config: &ChainConfig,
@@ -183,12 +165,11 @@ fn print_lanes(
     let env = Env::of(config, &document.signed.header);
     let mut used = Vec::new();
     for (at, body) in bodies.rows.iter().enumerate() {
-        let keys = body.listed().map_err(|error| anyhow::anyhow!("row {at}: {error}"))?;
         let mut codes = BTreeMap::new();
         for code in &body.codes {
             codes.insert(code.hash, Code::new_raw(endpoint.get(&format!("codes/{}", code.hash))?.into()));
         }
-        let mut executor = RowExecutor::new(&env, Listed { keys, codes });
+        let mut executor = RowExecutor::new(&env, Listed::new(body, &codes));
         for bytes in &body.transactions {
             let transaction = Recovered::new(Transaction::decode(bytes, env.params.chain_id, env.params.fork)?)?;
             let executed = executor.execute(&transaction, |_| true);

@@ -20,7 +20,7 @@ use ocelli_core::wire;
 use redb::{ReadTransaction, ReadableTable, TableDefinition, WriteTransaction};
 
 /// The version of this layout.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 type ByHash<V> = TableDefinition<'static, &'static [u8; 32], V>;
 type ByHeight = TableDefinition<'static, u64, &'static [u8]>;

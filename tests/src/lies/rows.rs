@@ -2,11 +2,11 @@
 
 use super::{
     Lie,
-    forge::{Made, row_body, row_bytes, transactions},
+    forge::{Made, row_body, row_bytes},
     only,
 };
 use crate::chain::TestBlock;
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256};
+use alloy_primitives::{B256, KECCAK256_EMPTY, U256};
 use ocelli_core::{
     evidence::Fault,
     evm::StateError,
@@ -15,10 +15,9 @@ use ocelli_core::{
     manifest::RowKind,
     row::{
         CodeRef, ListError, RowBody, RowFault,
-        body::{AddressKeys, SlotBefore},
+        body::{AccountBefore, SlotBefore},
     },
-    value::Account,
-    wire::WireError,
+    wire::{self, WireError},
 };
 
 /// The first row of users.
@@ -44,17 +43,14 @@ fn user_bytes(block: &mut TestBlock, edit: impl FnOnce(&mut Vec<u8>)) -> Option<
 }
 
 /// Changes the first account that a user's row lists and that was written before.
-fn account(block: &mut TestBlock, edit: impl FnOnce(&mut (u64, Account))) -> Option<()> {
-    user_body(block, |body| {
-        let accounts = body.keys.iter_mut().filter_map(|entry| entry.account.as_mut());
-        accounts.into_iter().find(|(version, _)| *version > 0).map(edit)
-    })
+fn account(block: &mut TestBlock, edit: impl FnOnce(&mut AccountBefore)) -> Option<()> {
+    user_body(block, |body| body.accounts.iter_mut().find(|before| before.version > 0).map(edit))
 }
 
 /// Changes the first slot that a row lists.
 fn slot(block: &mut TestBlock, edit: impl FnOnce(&mut SlotBefore)) -> Option<()> {
-    let index = row_where(block, |body| body.keys.iter().any(|entry| !entry.slots.is_empty()))?;
-    row_body(block, index, |body| body.keys.iter_mut().find_map(|entry| entry.slots.first_mut()).map(edit))
+    let index = row_where(block, |body| !body.slots.is_empty())?;
+    row_body(block, index, |body| body.slots.first_mut().map(edit))
 }
 
 /// A body that cannot be read, for this reason.
@@ -109,28 +105,6 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| user_bytes(block, |bytes| bytes.resize(limits::ROW_BODY_BYTES + 1, 0)),
     },
     Lie {
-        name: "row body: addresses out of order",
-        expect: list!(NotAscending),
-        apply: |block| user_body(block, |body| body.keys.reverse()),
-    },
-    Lie {
-        name: "row body: an address twice",
-        expect: list!(NotAscending),
-        apply: |block| user_body(block, |body| body.keys.insert(0, body.keys[0].clone())),
-    },
-    Lie {
-        name: "row body: slots out of order",
-        expect: list!(NotAscending),
-        apply: |block| {
-            let index = row_where(block, |body| body.keys.iter().any(|entry| entry.slots.len() > 1))?;
-            row_body(block, index, |body| {
-                let entry = body.keys.iter_mut().find(|entry| entry.slots.len() > 1)?;
-                entry.slots.reverse();
-                Some(())
-            })
-        },
-    },
-    Lie {
         name: "row body: code twice",
         expect: list!(NotAscending),
         apply: |block| {
@@ -139,92 +113,101 @@ pub(super) const LIES: &[Lie] = &[
         },
     },
     Lie {
-        name: "row body: an address without a key",
-        expect: list!(Empty),
-        apply: |block| {
-            user_body(block, |body| {
-                body.keys.insert(0, AddressKeys { address: Address::ZERO, account: None, slots: vec![] })
-            })
-        },
+        name: "row body: an account's value that was never written",
+        expect: list!(NotAValue),
+        apply: |block| account(block, |before| (before.version, before.account.nonce) = (0, 1)),
     },
     Lie {
-        name: "row body: a value that was never written",
+        name: "row body: a word that was never written",
         expect: list!(NotAValue),
-        apply: |block| account(block, |(version, account)| (*version, account.nonce) = (0, 1)),
+        apply: |block| slot(block, |slot| (slot.version, slot.word) = (0, U256::ONE)),
     },
     Lie {
         name: "row body: no code, spelled as the hash of empty code",
         expect: list!(NotAValue),
-        apply: |block| account(block, |(_, account)| account.code_hash = KECCAK256_EMPTY),
+        apply: |block| account(block, |before| before.account.code_hash = KECCAK256_EMPTY),
     },
     Lie {
-        name: "row body: more keys than a row may have",
-        expect: list!(TooMany),
+        name: "row body: no code, spelled out",
+        expect: malformed!(WireError::Malformed),
         apply: |block| {
-            let unused = |slot| SlotBefore { slot: U256::from(slot), version: 0, word: U256::ZERO };
-            let slots = (0..=limits::ROW_ACCESSES).map(unused).collect();
-            let entry = AddressKeys { address: Address::ZERO, account: None, slots };
-            user_body(block, |body| body.keys.insert(0, entry))
+            user_bytes(block, |bytes| {
+                let mut body: RowBody = wire::decode(bytes, usize::MAX).unwrap_or_default();
+                body.codes.clear();
+                body.slots.clear();
+                body.accounts = vec![AccountBefore::default()];
+                *bytes = wire::encode(&body);
+                // Behind the only account's code, which has no byte, stand two lists without elements.
+                bytes.truncate(bytes.len() - 3);
+                bytes.push(32);
+                bytes.extend([0; 32 + 2]);
+            })
         },
     },
     Lie {
-        name: "row body: an account left out",
+        name: "row body: more accounts than a row may have keys",
+        expect: malformed!(WireError::Malformed),
+        apply: |block| {
+            user_body(block, |body| body.accounts.resize(limits::ROW_ACCESSES + 1, AccountBefore::default()))
+        },
+    },
+    Lie {
+        name: "row body: more slots than a row may have keys",
+        expect: malformed!(WireError::Malformed),
+        apply: |block| user_body(block, |body| body.slots.resize(limits::ROW_ACCESSES + 1, SlotBefore::default())),
+    },
+    Lie {
+        name: "row body: the last account left out",
         expect: only!(Fault::Row {
             fault: RowFault::NotListed(Some(_), StateError::KeyNotListed(Key::Account(_))),
             ..
         }),
-        apply: |block| {
-            user_body(block, |body| {
-                body.keys.iter_mut().find_map(|entry| entry.account.take())?;
-                body.keys.retain(|entry| entry.account.is_some() || !entry.slots.is_empty());
-                Some(())
-            })
-        },
+        apply: |block| user_body(block, |body| body.accounts.pop().map(drop)),
     },
     Lie {
-        name: "row body: a slot left out",
+        name: "row body: the last slot left out",
         expect: only!(Fault::Row { fault: RowFault::NotListed(_, StateError::KeyNotListed(Key::Slot(..))), .. }),
         apply: |block| {
-            let index = row_where(block, |body| body.keys.iter().any(|entry| !entry.slots.is_empty()))?;
-            row_body(block, index, |body| {
-                body.keys.iter_mut().find(|entry| !entry.slots.is_empty())?.slots.remove(0);
-                body.keys.retain(|entry| entry.account.is_some() || !entry.slots.is_empty());
-                Some(())
-            })
+            let index = row_where(block, |body| !body.slots.is_empty())?;
+            row_body(block, index, |body| body.slots.pop().map(drop))
         },
     },
     Lie {
         name: "row body: the history slot of the opening row left out",
         expect: only!(Fault::Row { index: 0, fault: RowFault::NotListed(None, _) }),
-        apply: |block| row_body(block, 0, |body| body.keys.clear()),
+        apply: |block| row_body(block, 0, |body| body.slots.clear()),
     },
     Lie {
-        name: "row body: an account that is not used",
-        expect: only!(Fault::Row { fault: RowFault::KeyNotUsed(Key::Account(_)), .. }),
-        apply: |block| {
-            let account = Some((0, Account::default()));
-            let entry = AddressKeys { address: Address::ZERO, account, slots: vec![] };
-            user_body(block, |body| body.keys.insert(0, entry))
-        },
-    },
-    Lie {
-        name: "row body: a slot that is not used",
-        expect: only!(Fault::Row { fault: RowFault::KeyNotUsed(Key::Slot(..)), .. }),
+        name: "row body: two accounts in the other order",
+        expect: only!(Fault::Row { fault: RowFault::Invalid(..) | RowFault::Cell(_) | RowFault::Header(_), .. }),
         apply: |block| {
             user_body(block, |body| {
-                let slot = SlotBefore { slot: U256::MAX, version: 3, word: U256::ONE };
-                body.keys.first_mut()?.slots.push(slot);
+                let first = *body.accounts.first()?;
+                let other = body.accounts.iter().position(|before| *before != first)?;
+                body.accounts.swap(0, other);
                 Some(())
             })
         },
     },
     Lie {
-        name: "row body: a key of the closing row that is not used",
-        expect: only!(Fault::Row { fault: RowFault::KeyNotUsed(_), .. }),
-        apply: |block| {
-            let entry = AddressKeys { address: Address::ZERO, account: Some((0, Account::default())), slots: vec![] };
-            row_body(block, block.rows.len() - 1, |body| body.keys.insert(0, entry))
-        },
+        name: "row body: an account that is not used",
+        expect: only!(Fault::Row { fault: RowFault::BeforeNotUsed, .. }),
+        apply: |block| user_body(block, |body| body.accounts.push(AccountBefore::default())),
+    },
+    Lie {
+        name: "row body: a slot that is not used",
+        expect: only!(Fault::Row { fault: RowFault::BeforeNotUsed, .. }),
+        apply: |block| user_body(block, |body| body.slots.push(SlotBefore { version: 3, word: U256::ONE })),
+    },
+    Lie {
+        name: "row body: an account that the opening row does not use",
+        expect: only!(Fault::Row { index: 0, fault: RowFault::BeforeNotUsed }),
+        apply: |block| row_body(block, 0, |body| body.accounts.push(AccountBefore::default())),
+    },
+    Lie {
+        name: "row body: an account that the closing row does not use",
+        expect: only!(Fault::Row { fault: RowFault::BeforeNotUsed, .. }),
+        apply: |block| row_body(block, block.rows.len() - 1, |body| body.accounts.push(AccountBefore::default())),
     },
     Lie {
         name: "row body: code left out",
@@ -268,12 +251,12 @@ pub(super) const LIES: &[Lie] = &[
     Lie {
         name: "row body: a wei more before",
         expect: only!(Fault::Row { fault: RowFault::Cell(_), .. }),
-        apply: |block| account(block, |(_, account)| account.balance += U256::ONE),
+        apply: |block| account(block, |before| before.account.balance += U256::ONE),
     },
     Lie {
         name: "row body: another version of an account",
         expect: only!(Fault::Row { fault: RowFault::Cell(_), .. }),
-        apply: |block| account(block, |(version, _)| *version += 1),
+        apply: |block| account(block, |before| before.version += 1),
     },
     Lie {
         name: "row body: another version of a slot",
@@ -295,8 +278,7 @@ pub(super) const LIES: &[Lie] = &[
         expect: only!(Fault::Row { fault: RowFault::Cell(_), .. }),
         apply: |block| {
             row_body(block, block.rows.len() - 1, |body| {
-                let (version, _) = body.keys.first_mut()?.account.as_mut()?;
-                *version += 1;
+                body.accounts.first_mut()?.version += 1;
                 Some(())
             })
         },
@@ -305,12 +287,11 @@ pub(super) const LIES: &[Lie] = &[
         name: "row body: another sender's nonce",
         expect: only!(Fault::Row { fault: RowFault::Invalid(0, _), .. }),
         apply: |block| {
-            let sender = transactions(block, user_row(block)?).first()?.sender();
             user_body(block, |body| {
-                let entry = body.keys.iter_mut().find(|entry| entry.address == sender)?;
-                let (version, account) = entry.account.as_mut()?;
-                *version = (*version).max(1);
-                account.nonce += 1;
+                // The first transaction's sender is the first to be asked for.
+                let sender = body.accounts.first_mut()?;
+                sender.version = sender.version.max(1);
+                sender.account.nonce += 1;
                 Some(())
             })
         },

@@ -91,7 +91,7 @@ pub(super) const LIES: &[Lie] = &[
     Lie {
         name: "transactions: the last one dropped",
         expect: only!(Fault::Row {
-            fault: RowFault::KeyNotUsed(_) | RowFault::CodeNotUsed(_) | RowFault::Header(_),
+            fault: RowFault::BeforeNotUsed | RowFault::CodeNotUsed(_) | RowFault::Header(_),
             ..
         }),
         apply: |block| {
@@ -104,7 +104,7 @@ pub(super) const LIES: &[Lie] = &[
     Lie {
         name: "transactions: the first one dropped",
         expect: among!(Fault::Row {
-            fault: RowFault::KeyNotUsed(_) | RowFault::CodeNotUsed(_) | RowFault::Header(_) | RowFault::Invalid(..),
+            fault: RowFault::BeforeNotUsed | RowFault::CodeNotUsed(_) | RowFault::Header(_) | RowFault::Invalid(..),
             ..
         }),
         apply: |block| {
@@ -135,10 +135,15 @@ pub(super) const LIES: &[Lie] = &[
     },
     Lie {
         name: "transactions: one signed by somebody else",
-        expect: only!(Fault::Row { fault: RowFault::NotListed(Some(0), _), .. }),
+        // Whoever signed spends from the account that the body lists first; how far that goes depends on what follows.
+        expect: only!(Fault::Row {
+            fault: RowFault::Header(_) | RowFault::Invalid(..) | RowFault::NotListed(..) | RowFault::BeforeNotUsed,
+            ..
+        }),
         apply: |block| {
             let index = user_row(block)?;
-            let bytes = transfer(block, index, |_| {}, Some(15))?;
+            let nonce = transactions(block, index).first()?.nonce();
+            let bytes = transfer(block, index, |transfer| transfer.nonce = nonce, Some(15))?;
             row_body(block, index, |body| body.transactions[0] = bytes)
         },
     },
