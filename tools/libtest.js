@@ -1,6 +1,7 @@
 // Reads the output of `cargo test` (stdout and stderr in the order written) and counts tests. Understands what Rust's
 // test harness and wasm-bindgen's runner print.
 
+import { skipReason } from "./skipped.js";
 import { fail, nothing } from "./tally.js";
 
 const BINARY = /^\s+Running (?:.* )?\(?(\S+?)\)?$/;
@@ -8,8 +9,6 @@ const DOCTESTS = /^\s+Doc-tests (\S+)$/;
 const TEST = /^test (.+?)(?: - should panic)? \.\.\. (ok|FAIL(?:ED)?|ignored)(?:, (.*))?$/;
 const RESULT =
   /^test result: (?:ok|FAILED)\. (\d+) passed; (\d+) failed; (\d+) ignored; (?:\d+ measured; )?(\d+) filtered out/;
-// What a test says that has nothing to run on, like vectors that are not on this machine; the harness sees it pass.
-const SKIPPED = /^(?:test \S+ \.\.\. )?SKIPPED: (.+)$/;
 const NO_TESTS = /^no tests to run!$/;
 
 /**
@@ -39,8 +38,8 @@ export function libtestCounter() {
         return;
       }
       if (NO_TESTS.test(text)) running = undefined;
-      const skipped = text.match(SKIPPED);
-      if (skipped) skipping.push(skipped[1]);
+      const skipped = skipReason(text);
+      if (skipped !== undefined) skipping.push(skipped);
       const [, name, verdict, reason] = text.match(TEST) ?? [];
       if (verdict?.startsWith("FAIL")) counts.failures.push(name);
       if (verdict === "ignored") {

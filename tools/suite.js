@@ -3,6 +3,7 @@
 import { run } from "./command.js";
 import { libtestCounter } from "./libtest.js";
 import { nodeTest } from "./node_test.js";
+import { skipReason } from "./skipped.js";
 import { add, fail, nothing, total } from "./tally.js";
 
 /** @typedef {import("./command.js").RunOptions} RunOptions */
@@ -45,6 +46,26 @@ export class Bench {
     if (ok) this.counts.passed++;
     // Of what was stopped with its suite, the suite's own failure says enough.
     else if (!this.signal.aborted) fail(this.counts, `${title} (${how})`);
+  }
+
+  /**
+   * The same for a program that may say that it is skipped.
+   * @param {string} title
+   * @param {string} command
+   * @param {string[]} args
+   * @param {RunOptions} [options]
+   */
+  async checkOrSkip(title, command, args, options) {
+    /** @type {string | undefined} */
+    let reason;
+    const onLine = (/** @type {string} */ line) => {
+      reason ??= skipReason(line);
+    };
+    const { passed } = this.counts;
+    await this.check(title, command, args, { ...options, onLine });
+    if (reason === undefined || this.counts.passed === passed) return;
+    this.counts.passed--;
+    this.skip(`${title}: ${reason}`);
   }
 
   /**

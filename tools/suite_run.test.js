@@ -33,6 +33,20 @@ test("a check counts as one test", async () => {
   });
 });
 
+test("a check that says so is skipped, unless it fails", async () => {
+  const counts = await runFor(async (bench) => {
+    await bench.checkOrSkip("good", "true", []);
+    await bench.checkOrSkip("idle", "echo", ["SKIPPED: no vectors"]);
+    await bench.checkOrSkip("bad", "sh", ["-c", "echo SKIPPED: no vectors; exit 1"]);
+  });
+  assert.deepEqual(counts, {
+    passed: 1,
+    failed: 1,
+    skipped: [{ count: 1, reason: "idle: no vectors" }],
+    failures: ["bad (exit code 1)"],
+  });
+});
+
 test("a suite that throws has failed, and keeps what it had counted", async () => {
   const counts = await runFor(async (bench) => {
     await bench.check("good", "true", []);

@@ -1,4 +1,5 @@
-// The built modules against the native core: every verdict on honest blocks, lies and flipped bits, in Node and in Chromium.
+// The built modules against the native core: every verdict on honest blocks, lies, flipped bits and Ethereum's
+// state tests, in Node and in Chromium.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +12,7 @@ import { ensureRust } from "../rust.js";
 import { buildWasm } from "../wasm.js";
 
 /** Programs of the crate `tests`, each of which writes transcripts. */
-const WRITERS = ["write_transcripts"];
+const WRITERS = ["write_transcripts", "write_state_test_transcript"];
 
 /** @type {import("../suite.js").Suite} */
 export const verdicts = {
@@ -29,7 +30,7 @@ export const verdicts = {
     // With the features of the whole workspace, and so mostly compiled by the suite `rust` already.
     const bins = WRITERS.flatMap((writer) => ["--bin", writer]);
     await must("cargo", ["build", "--workspace", ...bins], bench.options);
-    for (const writer of WRITERS) await bench.check(writer, join(targetDir, "debug", writer), [], { env });
+    for (const writer of WRITERS) await bench.checkOrSkip(writer, join(targetDir, "debug", writer), [], { env });
     const files = filesEnding(join(root, "tests", "verdicts"), ".test.ts");
     await bench.nodeTest("tests/verdicts", files, { timeoutMs: 600_000, env });
   },

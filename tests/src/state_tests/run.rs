@@ -68,16 +68,27 @@ pub fn run_archive(path: &Path) -> io::Result<Tally> {
 
 fn run_file(file: &str, text: &str) -> Tally {
     let mut tally = Tally::default();
-    let older = each_case(file, text, |name, case| match case {
-        Ok(Judged { outcome: Ok(outcome), .. }) => *tally.ended.entry(outcome).or_default() += 1,
-        Ok(Judged { outcome: Err(wrong), .. }) | Err(wrong) => drop(tally.failed.insert(name, wrong)),
-    });
+    let older = each_case(
+        file,
+        text,
+        || true,
+        |name, case| match case {
+            Ok(Judged { outcome: Ok(outcome), .. }) => *tally.ended.entry(outcome).or_default() += 1,
+            Ok(Judged { outcome: Err(wrong), .. }) | Err(wrong) => drop(tally.failed.insert(name, wrong)),
+        },
+    );
     tally.older = older;
     tally
 }
 
-/// Hands each case of a file to `each`, judged, under a name that is the case's alone; says how many are of older forks.
-pub fn each_case(file: &str, text: &str, mut each: impl FnMut(String, Result<Judged, Wrong>)) -> usize {
+/// Hands each case of a file that `choose` takes, which is asked for one after the other, to `each`: judged, under a name that is
+/// the case's alone. Says how many cases are of older forks.
+pub fn each_case(
+    file: &str,
+    text: &str,
+    mut choose: impl FnMut() -> bool,
+    mut each: impl FnMut(String, Result<Judged, Wrong>),
+) -> usize {
     let tests = match StateTest::parse(text) {
         Ok(tests) => tests,
         Err(error) => {
@@ -87,7 +98,7 @@ pub fn each_case(file: &str, text: &str, mut each: impl FnMut(String, Result<Jud
     };
     for (test_name, test) in &tests {
         for fork in [Fork::Cancun, Fork::Prague, Fork::Osaka] {
-            let cases: Vec<Case<'_>> = test.cases().filter(|case| case.fork == fork).collect();
+            let cases: Vec<Case<'_>> = test.cases().filter(|case| case.fork == fork && choose()).collect();
             let Some(first) = cases.first() else { continue };
             let name = |case: &Case<'_>| format!("{file}: {test_name}: {}", case.name());
             match Beginning::new(test, fork) {
