@@ -66,7 +66,10 @@ impl Placed {
 
 /// Places accesses and puts them into the one order: ascending paths.
 pub fn place(accesses: impl IntoIterator<Item = Access>) -> Vec<Placed> {
-    let mut placed: Vec<Placed> = accesses.into_iter().map(Placed::new).collect();
+    let accesses: Vec<Access> = accesses.into_iter().collect();
+    let paths = Key::paths(accesses.iter().map(|access| &access.key));
+    let mut placed: Vec<Placed> =
+        paths.into_iter().zip(accesses).map(|(path, access)| Placed { path, access }).collect();
     placed.sort_unstable_by_key(|placed| placed.path);
     placed
 }

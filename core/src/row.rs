@@ -87,12 +87,12 @@ impl ExecutedRow {
 
 /// The leaf hashes of a row's transactions tree.
 pub fn transaction_leaves(transactions: &[Bytes]) -> Vec<B256> {
-    transactions.iter().map(|bytes| merkle::leaf_hash(bytes)).collect()
+    merkle::leaf_hashes(transactions)
 }
 
 /// The leaf hashes of a row's receipts tree.
 pub fn receipt_leaves(receipts: &[Receipt]) -> Vec<B256> {
-    receipts.iter().map(|receipt| merkle::leaf_hash(&receipt.leaf())).collect()
+    merkle::leaf_hashes(receipts.iter().map(Receipt::leaf))
 }
 
 /// Builds a row of users' transactions one by one; what does not fit or is not valid is refused and leaves no trace.

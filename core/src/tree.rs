@@ -5,26 +5,40 @@
 //! leaf. So which leaves there are decides the root, and nothing about how they came there does.
 //!
 //! The tree is persistent: a clone costs nothing and stays as it is while the other is updated, and the two share what is
-//! equal. No leaf is deeper than 256, which bounds every recursion.
+//! equal. It is made for states that follow one another: of the clones that live, the one that was made last is updated in
+//! place of its own, whatever older ones are kept. Updating an older one while a newer one lives copies the whole tree first.
+//!
+//! No leaf is deeper than 256, which bounds every recursion. A tree holds 2^28 leaves at least, and makes 2^32 versions before
+//! it copies itself once.
 //!
 //! It assumes that versions are at least 1 (zero means never written) and, where the key matters, that a leaf's path is
 //! its key's.
 
+mod arena;
 mod node;
 mod opened;
+mod packed;
 mod proof;
+mod update;
+mod versions;
 
 pub use node::{NodeHash, combine};
 pub use opened::Opened;
 pub use proof::{OtherLeaf, Proof, ProofError, Touched};
 
 use crate::{
+    hash::{Backend, Batch},
     key::Key,
     prefix::{Prefix, path_bit},
     value::{Value, Version},
 };
 use alloc::{sync::Arc, vec, vec::Vec};
 use alloy_primitives::B256;
+use arena::{Chunks, Link, Node, Target};
+use core::fmt;
+use spin::mutex::SpinMutex as Mutex;
+use update::Update;
+use versions::{Token, Versions};
 
 /// A key with what it holds, at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,30 +66,35 @@ impl Leaf {
 }
 
 /// The state tree.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Tree {
-    root: Subtree,
+    root: Root,
     len: usize,
+    token: Token,
+    chunks: Arc<Chunks>,
+    /// Locked while a version is made; nobody else asks for it.
+    versions: Arc<Mutex<Versions>>,
 }
 
-/// A subtree and its hash, which is kept beside the pointer and not behind it: a node is hashed without a look at the
-/// children that did not change.
-///
-/// While a batch is applied, a hash of zero over a node marks what is still to be hashed.
-#[derive(Clone, Debug, Default)]
-struct Subtree {
+/// What the root's place holds, and its hash.
+#[derive(Clone, Copy, Debug, Default)]
+struct Root {
+    link: Link,
     hash: NodeHash,
-    node: Node,
 }
 
-#[derive(Clone, Debug, Default)]
-enum Node {
-    #[default]
-    Empty,
-    /// One leaf, however deep its path goes on.
-    Leaf(Arc<Leaf>),
-    /// Two leaves or more; left and right half.
-    Inner(Arc<[Subtree; 2]>),
+impl Default for Tree {
+    fn default() -> Self {
+        let (versions, token) = Versions::new();
+        let chunks = versions.chunks.clone();
+        Self { root: Root::default(), len: 0, token, chunks, versions: Arc::new(Mutex::new(versions)) }
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("root", &self.root.hash).field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 impl Tree {
@@ -100,66 +119,95 @@ impl Tree {
     }
 
     /// The leaf at `path`.
-    pub fn get(&self, path: &B256) -> Option<&Leaf> {
-        let mut place = &self.root;
+    pub fn get(&self, path: &B256) -> Option<Leaf> {
+        let mut link = self.root.link;
         let mut depth = 0;
-        loop {
-            match &place.node {
-                Node::Empty => return None,
-                Node::Leaf(leaf) => return Some(leaf.as_ref()).filter(|leaf| leaf.path == *path),
-                Node::Inner(halves) => place = half(halves, path_bit(path, depth)),
-            }
+        while let Target::Node(number) = link.target() {
+            link = self.chunks.node(number)?.links.half(path_bit(path, depth));
             depth += 1;
         }
+        if self.chunks.path(link)? != *path {
+            return None;
+        }
+        self.chunks.leaf(link)
     }
 
     /// Inserts and replaces leaves, each node above them hashed once.
     ///
     /// `writes` ascend strictly by path. If they do not, they are put in order first, and of several at one path the last
     /// one counts.
-    pub fn update(&mut self, mut writes: Vec<Leaf>) {
+    pub fn update(&mut self, writes: Vec<Leaf>) {
+        self.update_by(Backend::best(), writes);
+    }
+
+    /// [`Tree::update`], hashing by `backend`.
+    pub fn update_by(&mut self, backend: Backend, mut writes: Vec<Leaf>) {
         if !writes.is_sorted_by(|a, b| a.path < b.path) {
             writes.reverse();
             writes.sort_by_key(|leaf| leaf.path);
             writes.dedup_by_key(|leaf| leaf.path);
         }
-        self.len += self.root.write(0, &writes);
-        self.root.rehash();
+        if writes.is_empty() {
+            return;
+        }
+        let mut batch = Batch::with(backend);
+        if !self.update_in_line(&writes, &mut batch) {
+            *self = self.copied(&mut batch);
+            self.update_in_line(&writes, &mut batch);
+        }
+    }
+
+    /// Makes the next version; `false` if a newer one than this lives.
+    fn update_in_line(&mut self, writes: &[Leaf], batch: &mut Batch) -> bool {
+        let mut versions = self.versions.lock();
+        let Some(born) = versions.begin(&mut self.token) else { return false };
+        self.len += Update::run(&mut versions, &mut self.root, born, writes, batch);
+        versions.end(self.root.link);
+        self.chunks = versions.chunks.clone();
+        true
+    }
+
+    /// The same tree, sharing nothing.
+    fn copied(&self, batch: &mut Batch) -> Self {
+        let mut copy = Self::new();
+        copy.update_in_line(&self.iter().collect::<Vec<_>>(), batch);
+        copy
     }
 
     /// The hash of the subtree of all paths that begin with `prefix`.
     pub fn subtree(&self, prefix: &Prefix) -> NodeHash {
-        self.place(prefix).map_or(NodeHash::EMPTY, |place| place.hash)
+        self.place(prefix).hash
     }
 
     /// All leaves, ascending by path.
     pub fn iter(&self) -> Leaves<'_> {
-        Leaves { ahead: vec![&self.root] }
+        Leaves { chunks: &self.chunks, ahead: vec![self.root.link] }
     }
 
     /// The leaves whose paths begin with `prefix`, ascending by path.
     pub fn iter_under(&self, prefix: &Prefix) -> Leaves<'_> {
-        Leaves { ahead: self.place(prefix).into_iter().collect() }
+        Leaves { chunks: &self.chunks, ahead: vec![self.place(prefix).link] }
     }
 
-    /// The subtree of all paths that begin with `prefix`; `None` if it has no leaf.
-    fn place(&self, prefix: &Prefix) -> Option<&Subtree> {
-        let mut place = &self.root;
+    /// The root of the subtree of all paths that begin with `prefix`.
+    fn place(&self, prefix: &Prefix) -> Root {
+        let mut place = self.root;
         for depth in 0..prefix.length() {
-            match &place.node {
-                Node::Empty => return None,
+            let node = match place.link.target() {
+                Target::Empty => return place,
                 // It rose to here, from inside or from beside the range.
-                Node::Leaf(leaf) => return prefix.contains(&leaf.path).then_some(place),
-                Node::Inner(halves) => place = half(halves, path_bit(&prefix.bits(), depth)),
-            }
+                Target::Leaf(..) => {
+                    let inside = self.chunks.path(place.link).is_some_and(|path| prefix.contains(&path));
+                    return if inside { place } else { Root::default() };
+                }
+                Target::Node(number) => self.chunks.node(number),
+            };
+            let right = path_bit(&prefix.bits(), depth);
+            let half = |node: Node<'_>| Root { link: node.links.half(right), hash: node.pair.hash(right) };
+            place = node.map(half).unwrap_or_default();
         }
-        Some(place)
+        place
     }
-}
-
-fn half(halves: &[Subtree; 2], right: bool) -> &Subtree {
-    let [left_half, right_half] = halves;
-    if right { right_half } else { left_half }
 }
 
 /// Splits what ascends by path, and agrees in the first `depth` bits, by the next bit.
@@ -167,83 +215,34 @@ fn split_at_bit<T>(items: &[T], depth: u16, path: impl Fn(&T) -> &B256) -> (&[T]
     items.split_at(items.partition_point(|item| !path_bit(path(item), depth)))
 }
 
-impl Subtree {
-    /// Puts `writes`, which all belong under this place at `depth`, into the structure, and marks what is to be hashed.
-    /// Returns how many leaves were added.
-    ///
-    /// Structure first and hashes afterwards, in [`Subtree::rehash`]: so the hashes of a batch can be computed in any
-    /// order that goes upwards, several at a time.
-    fn write(&mut self, depth: u16, writes: &[Leaf]) -> usize {
-        let Some(first) = writes.first() else { return 0 };
-        let alone = writes.len() == 1;
-        match &mut self.node {
-            Node::Empty if alone => {
-                *self = Self { hash: NodeHash::EMPTY, node: Node::Leaf(Arc::new(*first)) };
-                return 1;
-            }
-            Node::Leaf(leaf) if alone && leaf.path == first.path => {
-                *Arc::make_mut(leaf) = *first;
-                self.hash = NodeHash::EMPTY;
-                return 0;
-            }
-            Node::Empty => self.node = Node::Inner(Arc::default()),
-            Node::Leaf(leaf) => {
-                // No longer alone: it goes down by one, with its hash.
-                let right = path_bit(&leaf.path, depth);
-                let (leaf, empty) = (core::mem::take(self), Self::default());
-                self.node = Node::Inner(Arc::new(if right { [empty, leaf] } else { [leaf, empty] }));
-            }
-            Node::Inner(_) => {}
-        }
-        let Node::Inner(halves) = &mut self.node else { return 0 };
-        self.hash = NodeHash::EMPTY;
-        let [left, right] = Arc::make_mut(halves);
-        let (to_left, to_right) = split_at_bit(writes, depth, |leaf| &leaf.path);
-        left.write(depth + 1, to_left) + right.write(depth + 1, to_right)
-    }
-
-    /// Hashes what [`Subtree::write`] marked.
-    fn rehash(&mut self) {
-        if !self.hash.is_empty() {
-            return;
-        }
-        self.hash = match &mut self.node {
-            Node::Empty => NodeHash::EMPTY,
-            Node::Leaf(leaf) => leaf.hash(),
-            Node::Inner(halves) => {
-                // Marked nodes are not shared, so nothing is copied here.
-                let [left, right] = Arc::make_mut(halves);
-                left.rehash();
-                right.rehash();
-                NodeHash::inner(left.hash, right.hash)
-            }
-        };
-    }
-}
-
 /// Leaves of a [`Tree`], ascending by path.
 #[derive(Clone, Debug)]
 pub struct Leaves<'a> {
+    chunks: &'a Chunks,
     /// Subtrees still to visit, the leftmost last.
-    ahead: Vec<&'a Subtree>,
+    ahead: Vec<Link>,
 }
 
-impl<'a> Iterator for Leaves<'a> {
-    type Item = &'a Leaf;
+impl Iterator for Leaves<'_> {
+    type Item = Leaf;
 
-    fn next(&mut self) -> Option<&'a Leaf> {
+    fn next(&mut self) -> Option<Leaf> {
         loop {
-            match &self.ahead.pop()?.node {
-                Node::Empty => {}
-                Node::Leaf(leaf) => return Some(leaf),
-                Node::Inner(halves) => self.ahead.extend(halves.iter().rev()),
+            let link = self.ahead.pop()?;
+            match link.target() {
+                Target::Empty => {}
+                Target::Leaf(..) => return self.chunks.leaf(link),
+                Target::Node(number) => {
+                    let links = self.chunks.node(number)?.links;
+                    self.ahead.extend([links.half(true), links.half(false)]);
+                }
             }
         }
     }
 }
 
 impl<'a> IntoIterator for &'a Tree {
-    type Item = &'a Leaf;
+    type Item = Leaf;
     type IntoIter = Leaves<'a>;
 
     fn into_iter(self) -> Leaves<'a> {

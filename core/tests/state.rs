@@ -10,3 +10,5 @@ mod proof;
 mod small_world;
 #[path = "state/tree.rs"]
 mod tree;
+#[path = "state/versions.rs"]
+mod versions;

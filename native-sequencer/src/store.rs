@@ -255,7 +255,7 @@ fn write_genesis(
     for table in [GENESIS, LEAVES] {
         let mut leaves = transaction.open_table(table)?;
         for leaf in genesis {
-            leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::from(leaf)).as_slice())?;
+            leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::from(&leaf)).as_slice())?;
         }
     }
     write_codes(transaction, codes)

@@ -4,6 +4,7 @@ use super::ColumnBody;
 use crate::{
     access::{Access, cell_leaf},
     evm::Env,
+    key::Key,
     limits,
     manifest::Manifest,
     merkle,
@@ -123,8 +124,10 @@ fn open(env: &Env<'_>, length: usize, bytes: &[u8]) -> Result<ColumnBody, Column
 
 /// Checks everything about the lists that needs no hashing but the keys' paths, which it returns.
 fn check_lists(prefix: &Prefix, rows: usize, body: &ColumnBody) -> Result<Vec<Touched>, ColumnFault> {
+    let paths = Key::paths(body.keys.iter().map(|key| &key.key));
+    let touched = paths.into_iter().zip(&body.keys);
     let touched: Vec<Touched> =
-        body.keys.iter().map(|key| Touched { path: key.key.path(), version: key.version, value: key.value }).collect();
+        touched.map(|(path, key)| Touched { path, version: key.version, value: key.value }).collect();
     if !ascending(touched.iter().map(|touched| touched.path)) || !ascending(body.cells.iter().map(|cell| cell.row)) {
         return Err(ColumnFault::NotAscending);
     }

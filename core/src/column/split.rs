@@ -116,8 +116,7 @@ fn build_column(before: &Tree, after: &Tree, prefix: Prefix, cells: &Cells<'_>) 
         proof: before.prove(&prefix, &paths),
     };
     let body = wire::encode(&body);
-    let cell_leaves: Vec<B256> =
-        cells.iter().map(|cell| merkle::leaf_hash(&cell_leaf(cell.iter().map(|placed| &placed.access)))).collect();
+    let cell_leaves = merkle::leaf_hashes(cells.iter().map(|cell| cell_leaf(cell.iter().map(|placed| &placed.access))));
     let header = ColumnHeader {
         prefix,
         root_before: before.subtree(&prefix),

@@ -1,8 +1,8 @@
 //! Hashes of the state tree's nodes.
 
 use crate::{
-    hash::{Preimage, keccak256},
-    value::{Value, Version},
+    hash::{Batch, Preimage, keccak256},
+    value::{Account, Value, Version},
 };
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,7 @@ impl NodeHash {
 
     /// A leaf: `keccak(path ‖ version ‖ value)` with the first bit set. 72 or 112 bytes are hashed, never an inner node's 64.
     pub fn leaf(path: &B256, version: Version, value: &Value) -> Self {
-        let mut hash = value.append_to(Preimage::new().b256(path).u64(version)).hash();
-        hash.0[0] |= LEAF_BIT;
-        Self(hash)
+        Self::of_leaf(value.append_to(Preimage::new().b256(path).u64(version)).hash())
     }
 
     /// A node with two leaves or more below it: `keccak(left ‖ right)` with the first bit cleared.
@@ -32,7 +30,40 @@ impl NodeHash {
         let mut preimage = [0; 64];
         preimage[..32].copy_from_slice(left.0.as_slice());
         preimage[32..].copy_from_slice(right.0.as_slice());
-        let mut hash = keccak256(preimage);
+        Self::of_inner(keccak256(preimage))
+    }
+
+    /// Pushes what a leaf's hash is taken of; [`NodeHash::of_leaf`] makes it of the result.
+    pub(super) fn push_leaf(batch: &mut Batch, path: &B256, version: Version, value: &Value) {
+        let version = version.to_be_bytes();
+        match value {
+            Value::Account(Account { nonce, balance, code_hash }) => batch.push(&[
+                path.as_slice(),
+                &version,
+                &nonce.to_be_bytes(),
+                &balance.to_be_bytes::<32>(),
+                code_hash.as_slice(),
+            ]),
+            Value::Slot(word) => batch.push(&[path.as_slice(), &version, &word.to_be_bytes::<32>()]),
+        }
+    }
+
+    /// Pushes what an inner node's hash is taken of; [`NodeHash::of_inner`] makes it of the result.
+    pub(super) fn push_inner(batch: &mut Batch, left: &Self, right: &Self) {
+        let mut words = [0; 8];
+        let bytes = left.0.as_chunks().0.iter().chain(right.0.as_chunks().0);
+        for (word, bytes) in words.iter_mut().zip(bytes) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        batch.push_words(words);
+    }
+
+    pub(super) fn of_leaf(mut hash: B256) -> Self {
+        hash.0[0] |= LEAF_BIT;
+        Self(hash)
+    }
+
+    pub(super) fn of_inner(mut hash: B256) -> Self {
         hash.0[0] &= !LEAF_BIT;
         Self(hash)
     }

@@ -7,11 +7,12 @@ use super::{
     split_at_bit,
 };
 use crate::{
+    hash::Batch,
     limits::PATH_BITS,
     prefix::Prefix,
     value::{Value, Version},
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
 
 /// What a proof showed of a subtree: touched paths, and the hashes of all beside them. See [`Proof::open`].
@@ -25,6 +26,22 @@ pub struct Opened<'a> {
     hashes: Vec<NodeHash>,
     /// The places where the walk ends.
     ends: Vec<End>,
+    /// The inner nodes by how many levels of them are below: so all of a level are hashed together, upwards.
+    levels: Vec<Vec<Inner>>,
+}
+
+/// An inner node: where it and its right half stand; its left half stands behind it.
+#[derive(Clone, Copy, Debug)]
+struct Inner {
+    at: u32,
+    right: u32,
+}
+
+impl Inner {
+    fn halves(self, hashes: &[NodeHash]) -> (NodeHash, NodeHash) {
+        let of = |at: u32| hashes.get(at as usize).copied().unwrap_or_default();
+        (of(self.at + 1), of(self.right))
+    }
 }
 
 /// Small, since a proof may lead through millions of them to a few thousand ends.
@@ -65,7 +82,8 @@ impl<'a> Opened<'a> {
         }
         reader.finish()?;
         let Reader { places, hashes, ends, .. } = reader;
-        let mut opened = Self { touched, places, hashes, ends };
+        let levels = levels_of(&places);
+        let mut opened = Self { touched, places, hashes, ends, levels };
         opened.hash()?;
         if opened.hashes.first() != Some(&root) {
             return Err(ProofError::WrongRoot);
@@ -78,52 +96,63 @@ impl<'a> Opened<'a> {
     ///
     /// `after` is aligned with the touched paths; where it ends early, nothing was written.
     pub fn root_after(&self, after: &[Option<(Version, Value)>]) -> NodeHash {
+        let mut batch = Batch::new();
+        let written = self.hashes_of(after, &mut batch);
         let mut hashes = self.hashes.clone();
-        for (at, place) in self.places.iter().enumerate().rev() {
-            match place {
-                Place::Untouched => {}
-                Place::End(end) => {
-                    let end = self.ends.get(*end as usize);
-                    hashes[at] = end.and_then(|end| self.end_after(end, after)).unwrap_or(hashes[at]);
-                }
-                Place::Inner { right } => {
-                    let (left, right) = (at + 1, *right as usize);
-                    // It stays an inner node: halves only gain leaves.
-                    if hashes[left] != self.hashes[left] || hashes[right] != self.hashes[right] {
-                        hashes[at] = NodeHash::inner(hashes[left], hashes[right]);
-                    }
-                }
+        for (hash, place) in hashes.iter_mut().zip(&self.places) {
+            if let Place::End(end) = place {
+                let end = self.ends.get(*end as usize);
+                *hash = end.and_then(|end| self.end_after(end, &written)).unwrap_or(*hash);
+            }
+        }
+        for level in &self.levels {
+            // The others stay; and those that change stay inner nodes: halves only gain leaves.
+            let changed = || level.iter().filter(|inner| inner.halves(&hashes) != inner.halves(&self.hashes));
+            changed().for_each(|inner| push_inner(*inner, &hashes, &mut batch));
+            let changed: Vec<u32> = changed().map(|inner| inner.at).collect();
+            for (at, hash) in changed.into_iter().zip(batch.drain()) {
+                hashes[at as usize] = NodeHash::of_inner(hash);
             }
         }
         hashes.first().copied().unwrap_or_default()
     }
 
-    /// Hashes the inner nodes, from the last place to the first.
+    /// The leaf hashes of what was written to the touched paths, and nothing for the others.
+    fn hashes_of(&self, after: &[Option<(Version, Value)>], batch: &mut Batch) -> Vec<Option<NodeHash>> {
+        for (touched, after) in self.touched.iter().zip(after) {
+            if let Some((version, value)) = after {
+                NodeHash::push_leaf(batch, &touched.path, *version, value);
+            }
+        }
+        let mut hashes = batch.drain().map(NodeHash::of_leaf);
+        let after = after.iter().copied().chain(core::iter::repeat(None)).take(self.touched.len());
+        after.map(|after| after.and_then(|_| hashes.next())).collect()
+    }
+
+    /// Hashes the inner nodes, upwards.
     fn hash(&mut self) -> Result<(), ProofError> {
-        for (at, place) in self.places.iter().enumerate().rev() {
-            if let Place::Inner { right } = place {
-                let (left, right) = (self.hashes[at + 1], self.hashes[*right as usize]);
+        let mut batch = Batch::new();
+        for level in &self.levels {
+            for inner in level {
+                let (left, right) = inner.halves(&self.hashes);
                 if rises(left, right) {
                     return Err(ProofError::LoneLeaf);
                 }
-                self.hashes[at] = NodeHash::inner(left, right);
+                push_inner(*inner, &self.hashes, &mut batch);
+            }
+            for (inner, hash) in level.iter().zip(batch.drain()) {
+                self.hashes[inner.at as usize] = NodeHash::of_inner(hash);
             }
         }
         Ok(())
     }
 
     /// The new hash of a place where the walk ends, if anything was written there.
-    fn end_after(&self, end: &End, after: &[Option<(Version, Value)>]) -> Option<NodeHash> {
+    fn end_after(&self, end: &End, written: &[Option<NodeHash>]) -> Option<NodeHash> {
         let touched = self.touched.get(end.from..end.to)?;
-        let after = after.get(end.from..end.to.min(after.len()))?;
-        let mut leaves: Vec<(B256, NodeHash)> = touched
-            .iter()
-            .zip(after)
-            .filter_map(|(touched, after)| {
-                let (version, value) = after.as_ref()?;
-                Some((touched.path, NodeHash::leaf(&touched.path, *version, value)))
-            })
-            .collect();
+        let written = written.get(end.from..end.to)?;
+        let leaves = touched.iter().zip(written).filter_map(|(touched, hash)| Some((touched.path, (*hash)?)));
+        let mut leaves: Vec<(B256, NodeHash)> = leaves.collect();
         if leaves.is_empty() {
             return None;
         }
@@ -134,6 +163,30 @@ impl<'a> Opened<'a> {
         }
         Some(subtree_of(&leaves, end.depth))
     }
+}
+
+fn push_inner(inner: Inner, hashes: &[NodeHash], batch: &mut Batch) {
+    let (left, right) = inner.halves(hashes);
+    NodeHash::push_inner(batch, &left, &right);
+}
+
+/// The inner nodes among `places`, by how many levels of inner nodes are below them.
+fn levels_of(places: &[Place]) -> Vec<Vec<Inner>> {
+    // How many levels of inner nodes each place and what is below it have.
+    let mut heights = vec![0_u16; places.len()];
+    let mut levels: Vec<Vec<Inner>> = Vec::new();
+    for (at, place) in places.iter().enumerate().rev() {
+        let Place::Inner { right } = place else { continue };
+        let of = |at: usize| heights.get(at).copied().unwrap_or_default();
+        let below = of(at + 1).max(of(*right as usize));
+        heights[at] = below + 1;
+        let below = usize::from(below);
+        if levels.len() <= below {
+            levels.resize(below + 1, Vec::new());
+        }
+        levels[below].push(Inner { at: at as u32, right: *right });
+    }
+    levels
 }
 
 /// The hash of the subtree of `leaves`, which ascend by path and agree in their first `depth` bits.

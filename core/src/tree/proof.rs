@@ -12,7 +12,11 @@
 //!
 //! The subtree and the touched paths leave one proof; every other one is refused.
 
-use super::{Node, NodeHash, Opened, Subtree, Tree, split_at_bit};
+use super::{
+    NodeHash, Opened, Tree,
+    arena::{Chunks, Link, Node, Target},
+    split_at_bit,
+};
 use crate::{
     prefix::Prefix,
     value::{Value, Version},
@@ -139,56 +143,63 @@ impl Tree {
     ///
     /// `paths` ascend strictly and begin with `prefix`; otherwise the proof does not open.
     pub fn prove(&self, prefix: &Prefix, paths: &[B256]) -> Proof {
-        let empty = Subtree::default();
-        let place = self.place(prefix).unwrap_or(&empty);
-        let mut writer = Writer::default();
-        match &place.node {
-            Node::Leaf(leaf) if paths.is_empty() => writer.leaf(leaf),
+        let place = self.place(prefix);
+        let mut writer = Writer { chunks: &self.chunks, proof: Proof::default(), bits: 0 };
+        match place.link.target() {
+            Target::Leaf(..) if paths.is_empty() => writer.leaf(place.link),
             _ if paths.is_empty() => {}
-            _ => writer.walk(place, prefix.length(), paths),
+            _ => writer.walk(place.link, prefix.length(), paths),
         }
         writer.proof
     }
 }
 
-#[derive(Default)]
-struct Writer {
+struct Writer<'a> {
+    chunks: &'a Chunks,
     proof: Proof,
     /// How many bits of the shape are written.
     bits: usize,
 }
 
-impl Writer {
-    fn walk(&mut self, place: &Subtree, depth: u16, paths: &[B256]) {
-        match &place.node {
-            Node::Empty => self.bits(Met::Empty.bits()),
-            Node::Leaf(leaf) if paths.binary_search(&leaf.path).is_ok() => self.bits(Met::Touched.bits()),
-            Node::Leaf(leaf) => {
+impl Writer<'_> {
+    fn walk(&mut self, link: Link, depth: u16, paths: &[B256]) {
+        match link.target() {
+            Target::Empty => self.bits(Met::Empty.bits()),
+            Target::Leaf(..) if self.chunks.path(link).is_some_and(|path| paths.binary_search(&path).is_ok()) => {
+                self.bits(Met::Touched.bits());
+            }
+            Target::Leaf(..) => {
                 self.bits(Met::Other.bits());
-                self.leaf(leaf);
+                self.leaf(link);
             }
-            Node::Inner(halves) => {
+            Target::Node(number) => {
                 self.bits(Met::Inner.bits());
-                let [left, right] = halves.as_ref();
+                let Some(node) = self.chunks.node(number) else { return };
                 let (to_left, to_right) = split_at_bit(paths, depth, |path| path);
-                self.half(left, depth + 1, to_left);
-                self.half(right, depth + 1, to_right);
+                self.half(node, false, depth + 1, to_left);
+                self.half(node, true, depth + 1, to_right);
             }
         }
     }
 
-    fn half(&mut self, half: &Subtree, depth: u16, paths: &[B256]) {
+    fn half(&mut self, node: Node<'_>, right: bool, depth: u16, paths: &[B256]) {
+        let link = node.links.half(right);
         if !paths.is_empty() {
-            return self.walk(half, depth, paths);
+            return self.walk(link, depth, paths);
         }
-        self.bits([!half.hash.is_empty()]);
-        if !half.hash.is_empty() {
-            self.proof.siblings.push(half.hash);
+        self.bits([link != Link::EMPTY]);
+        if link != Link::EMPTY {
+            self.proof.siblings.push(node.pair.hash(right));
         }
     }
 
-    fn leaf(&mut self, leaf: &super::Leaf) {
-        self.proof.leaves.push(OtherLeaf { path: leaf.path, version: leaf.version, value: leaf.value });
+    fn leaf(&mut self, link: Link) {
+        let leaf = self.chunks.leaf(link);
+        self.proof.leaves.extend(leaf.map(|leaf| OtherLeaf {
+            path: leaf.path,
+            version: leaf.version,
+            value: leaf.value,
+        }));
     }
 
     fn bits<const N: usize>(&mut self, bits: [bool; N]) {

@@ -67,7 +67,7 @@ fn a_clone_is_read_by_another_thread_while_the_tree_is_updated() {
     let leaves: Vec<Leaf> = (0..100).map(|n| leaf(keccak256([n]), 1, word(1))).collect();
     let mut tree = of(&leaves);
     let (clone, root) = (tree.clone(), tree.root());
-    let reader = std::thread::spawn(move || model::subtree(&clone.iter().copied().collect::<Vec<_>>(), 0));
+    let reader = std::thread::spawn(move || model::subtree(&clone.iter().collect::<Vec<_>>(), 0));
     tree.update(sorted(&leaves.iter().map(|leaf| Leaf { version: 2, ..*leaf }).collect::<Vec<_>>()));
     assert_eq!(reader.join().unwrap(), root.0);
     assert_ne!(tree.root(), root);
@@ -106,7 +106,7 @@ fn leaves_that_part_at_the_last_bit_are_handled_on_a_small_stack() {
         assert_eq!(tree.root().0, model::subtree(&sorted(&pair), 0));
         let kept = tree.clone();
         tree.update(vec![leaf(pair[1].path, 2, word(3))]);
-        assert_eq!(kept.get(&pair[1].path), Some(&pair[1]));
+        assert_eq!(kept.get(&pair[1].path), Some(pair[1]));
     };
     std::thread::Builder::new().stack_size(128 << 10).spawn(run).unwrap().join().unwrap();
 }
@@ -123,13 +123,13 @@ proptest! {
         let all: Vec<Leaf> = model.values().copied().collect();
         prop_assert_eq!(tree.root().0, model::subtree(&all, 0));
         prop_assert_eq!(tree.len(), all.len());
-        prop_assert!(tree.iter().eq(&all));
+        prop_assert!(tree.iter().eq(all.iter().copied()));
         for leaf in &all {
-            prop_assert_eq!(tree.get(&leaf.path), Some(leaf));
+            prop_assert_eq!(tree.get(&leaf.path), Some(*leaf));
         }
         let paths: Vec<B256> = model.keys().copied().collect();
         let path = route.from(&paths);
-        prop_assert_eq!(tree.get(&path), model.get(&path));
+        prop_assert_eq!(tree.get(&path), model.get(&path).copied());
     }
 
     #[test]
@@ -140,7 +140,7 @@ proptest! {
         let prefix = route.prefix_from(&paths);
         let below: Vec<Leaf> = all.iter().copied().filter(|leaf| prefix.contains(&leaf.path)).collect();
         prop_assert_eq!(tree.subtree(&prefix).0, model::subtree(&below, prefix.length()));
-        prop_assert!(tree.iter_under(&prefix).eq(&below));
+        prop_assert!(tree.iter_under(&prefix).eq(below.iter().copied()));
         if let (Some(left), Some(right)) = (prefix.child(false), prefix.child(true)) {
             prop_assert_eq!(combine(tree.subtree(&left), tree.subtree(&right)), tree.subtree(&prefix));
         }
@@ -170,13 +170,13 @@ proptest! {
         let mut tree = Tree::new();
         let mut kept = vec![];
         for batch in &batches {
-            kept.push((tree.clone(), tree.root(), tree.iter().copied().collect::<Vec<_>>()));
+            kept.push((tree.clone(), tree.root(), tree.iter().collect::<Vec<_>>()));
             tree.update(sorted(batch));
         }
         for (clone, root, leaves) in kept {
             prop_assert_eq!(clone.root(), root);
             prop_assert_eq!(model::subtree(&leaves, 0), root.0);
-            prop_assert!(clone.iter().eq(&leaves));
+            prop_assert!(clone.iter().eq(leaves.iter().copied()));
             prop_assert_eq!(clone.len(), leaves.len());
         }
     }

@@ -142,7 +142,7 @@ fn read_genesis(transaction: &ReadTransaction) -> Result<Genesis, Failure> {
     }
     let table = transaction.open_table(CODES)?;
     let mut codes = Vec::new();
-    for hash in codes_of(leaves.iter().map(|leaf| &leaf.value)) {
+    for hash in codes_of(leaves.iter().map(|leaf| leaf.value)) {
         let code = table.get(&hash.0)?.ok_or_else(|| Failure::Damaged(format!("the code {hash} is missing")))?;
         codes.push(Bytes::copy_from_slice(code.value()));
     }
@@ -150,7 +150,7 @@ fn read_genesis(transaction: &ReadTransaction) -> Result<Genesis, Failure> {
 }
 
 /// The hashes of the code that accounts have.
-fn codes_of<'a>(values: impl Iterator<Item = &'a Value>) -> BTreeSet<B256> {
+fn codes_of(values: impl Iterator<Item = Value>) -> BTreeSet<B256> {
     let hashes = values.filter_map(|value| match value {
         Value::Account(account) => Some(account.code_hash).filter(|hash| !hash.is_zero()),
         Value::Slot(_) => None,
@@ -207,7 +207,7 @@ impl<R: Read> Archive<R> {
             return Err(damaged("the genesis state is not the configuration's"));
         }
         let listed: BTreeSet<B256> = codes.iter().map(|(hash, _)| *hash).collect();
-        if listed != codes_of(genesis.iter().map(|leaf| &leaf.value)) {
+        if listed != codes_of(genesis.iter().map(|leaf| leaf.value)) {
             return Err(damaged("the code is not the genesis state's"));
         }
         Ok(Self { read, config, genesis, codes, next: Some(next), height: 0 })

@@ -23,7 +23,7 @@ use ocelli_core::{
 fn leaf_where(block: &TestBlock, holds: impl Fn(&Leaf) -> bool) -> Option<Leaf> {
     let users = block.rows.iter().filter(|row| row.kind == RowKind::User);
     let keys = users.flat_map(|row| &row.effects.accesses).map(|access: &Access| access.key.path());
-    keys.into_iter().filter_map(|path| block.before.tree.get(&path)).find(|leaf| holds(leaf)).copied()
+    keys.into_iter().filter_map(|path| block.before.tree.get(&path)).find(|leaf| holds(leaf))
 }
 
 /// Executes the block as if this leaf had been so.
@@ -43,7 +43,7 @@ fn balance(leaf: &Leaf) -> U256 {
 /// A tree with the same leaves but one.
 fn without(tree: &Tree, gone: &Leaf) -> Tree {
     let mut other = Tree::new();
-    other.update(tree.iter().filter(|leaf| leaf.path != gone.path).copied().collect());
+    other.update(tree.iter().filter(|leaf| leaf.path != gone.path).collect());
     other
 }
 

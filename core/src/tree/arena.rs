@@ -1,0 +1,229 @@
+//! Where nodes and leaves stand: in chunks of words that all versions of a tree share.
+//!
+//! A place is named by a number, so that links are short and following one counts nothing. Words are atomic, since one
+//! thread may read a version while another makes the next one, in the same chunks; the order in which they are seen does
+//! not matter, because what a version reaches is not written to while that version lives (see [`super::versions`]).
+
+use super::{Leaf, NodeHash, packed};
+use alloc::{sync::Arc, vec::Vec};
+use alloy_primitives::B256;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+/// Nodes or leaves in one chunk.
+const CHUNK: u32 = 1 << 9;
+const WORD: usize = size_of::<usize>();
+
+/// What stands at a place: nothing, a node, or a leaf.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link(u32);
+
+/// A [`Link`], opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Empty,
+    Node(u32),
+    /// The class of its length, and its number among those.
+    Leaf(usize, u32),
+}
+
+impl Link {
+    pub(super) const EMPTY: Self = Self(0);
+    const LEAF: u32 = 1 << 31;
+    const CLASS_SHIFT: u32 = 28;
+
+    pub(super) const fn node(number: u32) -> Self {
+        Self(number + 1)
+    }
+
+    pub(super) const fn leaf(class: usize, number: u32) -> Self {
+        Self(Self::LEAF | (class as u32) << Self::CLASS_SHIFT | number)
+    }
+
+    pub(super) const fn target(self) -> Target {
+        if self.0 & Self::LEAF != 0 {
+            let class = (self.0 & !Self::LEAF) >> Self::CLASS_SHIFT;
+            return Target::Leaf(class as usize, self.0 & ((1 << Self::CLASS_SHIFT) - 1));
+        }
+        match self.0.checked_sub(1) {
+            None => Target::Empty,
+            Some(number) => Target::Node(number),
+        }
+    }
+}
+
+/// The hashes of both halves of a node, in one cache line: also what is hashed.
+#[derive(Debug)]
+#[repr(align(64))]
+pub(super) struct Pair([AtomicUsize; 64 / WORD]);
+
+impl Pair {
+    fn new() -> Self {
+        Self([const { AtomicUsize::new(0) }; 64 / WORD])
+    }
+
+    /// The eight words of the preimage, little-endian.
+    pub(super) fn words(&self) -> [u64; 8] {
+        let mut words = [0_u64; 8];
+        for (at, part) in self.0.iter().enumerate() {
+            words[at * WORD / 8] |= (part.load(Relaxed) as u64) << (at * WORD % 8 * 8);
+        }
+        words
+    }
+
+    pub(super) fn hash(&self, right: bool) -> NodeHash {
+        let mut hash = B256::ZERO;
+        for (bytes, part) in hash.0.chunks_exact_mut(WORD).zip(self.half(right)) {
+            bytes.copy_from_slice(&part.load(Relaxed).to_le_bytes());
+        }
+        NodeHash(hash)
+    }
+
+    pub(super) fn set(&self, right: bool, hash: &NodeHash) {
+        for (bytes, part) in hash.0.0.as_chunks::<WORD>().0.iter().zip(self.half(right)) {
+            part.store(usize::from_le_bytes(*bytes), Relaxed);
+        }
+    }
+
+    fn copy_from(&self, other: &Self) {
+        for (part, other) in self.0.iter().zip(&other.0) {
+            part.store(other.load(Relaxed), Relaxed);
+        }
+    }
+
+    fn half(&self, right: bool) -> &[AtomicUsize] {
+        let (left_half, right_half) = self.0.split_at(32 / WORD);
+        if right { right_half } else { left_half }
+    }
+}
+
+/// Where a node's halves are, and which version made it.
+#[derive(Debug)]
+pub(super) struct Links {
+    halves: [AtomicU32; 2],
+    born: AtomicU32,
+}
+
+impl Links {
+    fn new() -> Self {
+        Self { halves: [AtomicU32::new(0), AtomicU32::new(0)], born: AtomicU32::new(0) }
+    }
+
+    pub(super) fn half(&self, right: bool) -> Link {
+        Link(self.halves[usize::from(right)].load(Relaxed))
+    }
+
+    pub(super) fn set(&self, right: bool, link: Link) {
+        self.halves[usize::from(right)].store(link.0, Relaxed);
+    }
+
+    pub(super) fn born(&self) -> u32 {
+        self.born.load(Relaxed)
+    }
+}
+
+/// A node.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) pair: &'a Pair,
+    pub(super) links: &'a Links,
+}
+
+/// The chunks. A clone is the same chunks; one that grows does not change what the other has.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chunks {
+    pairs: Vec<Arc<[Pair]>>,
+    links: Vec<Arc<[Links]>>,
+    leaves: [Vec<Arc<[AtomicUsize]>>; packed::CLASSES.len()],
+}
+
+impl Chunks {
+    pub(super) fn node(&self, number: u32) -> Option<Node<'_>> {
+        let (chunk, at) = ((number / CHUNK) as usize, (number % CHUNK) as usize);
+        Some(Node { pair: self.pairs.get(chunk)?.get(at)?, links: self.links.get(chunk)?.get(at)? })
+    }
+
+    /// The words of a leaf.
+    fn record(&self, class: usize, number: u32) -> Option<&[AtomicUsize]> {
+        let words = packed::CLASSES.get(class)? / WORD;
+        let from = (number % CHUNK) as usize * words;
+        self.leaves.get(class)?.get((number / CHUNK) as usize)?.get(from..from + words)
+    }
+
+    /// The leaf at `link`, if it is one.
+    pub(super) fn leaf(&self, link: Link) -> Option<Leaf> {
+        let Target::Leaf(class, number) = link.target() else { return None };
+        let mut bytes = [0; packed::MOST_BYTES];
+        for (bytes, word) in bytes.chunks_exact_mut(WORD).zip(self.record(class, number)?) {
+            bytes.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+        }
+        packed::read(&bytes).map(|(leaf, _)| leaf)
+    }
+
+    /// The path of the leaf at `link`, if it is one.
+    pub(super) fn path(&self, link: Link) -> Option<B256> {
+        let Target::Leaf(class, number) = link.target() else { return None };
+        let mut path = B256::ZERO;
+        for (bytes, word) in path.0.chunks_exact_mut(WORD).zip(self.record(class, number)?) {
+            bytes.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+        }
+        Some(path)
+    }
+
+    /// Which version made what stands at `link`.
+    pub(super) fn born(&self, link: Link) -> u32 {
+        match link.target() {
+            Target::Empty => 0,
+            Target::Node(number) => self.node(number).map_or(0, |node| node.links.born()),
+            Target::Leaf(class, number) => {
+                let word = self.record(class, number).and_then(|record| record.get(packed::BORN_AT / WORD));
+                word.map_or(0, |word| word.load(Relaxed) as u32)
+            }
+        }
+    }
+
+    /// Makes place for node `number`.
+    pub(super) fn grow_nodes(&mut self, number: u32) {
+        while self.pairs.len() <= (number / CHUNK) as usize {
+            self.pairs.push((0..CHUNK).map(|_| Pair::new()).collect());
+            self.links.push((0..CHUNK).map(|_| Links::new()).collect());
+        }
+    }
+
+    /// Makes place for leaf `number` of `class`.
+    pub(super) fn grow_leaves(&mut self, class: usize, number: u32) {
+        let words = packed::CLASSES[class] / WORD * CHUNK as usize;
+        while self.leaves[class].len() <= (number / CHUNK) as usize {
+            self.leaves[class].push((0..words).map(|_| AtomicUsize::new(0)).collect());
+        }
+    }
+
+    /// Writes a node without halves.
+    pub(super) fn clear_node(&self, number: u32, born: u32) -> Option<Node<'_>> {
+        let node = self.node(number)?;
+        for right in [false, true] {
+            node.links.set(right, Link::EMPTY);
+            node.pair.set(right, &NodeHash::EMPTY);
+        }
+        node.links.born.store(born, Relaxed);
+        Some(node)
+    }
+
+    /// Writes a node like `original`.
+    pub(super) fn copy_node(&self, number: u32, original: Node<'_>, born: u32) -> Option<Node<'_>> {
+        let node = self.node(number)?;
+        for right in [false, true] {
+            node.links.set(right, original.links.half(right));
+        }
+        node.pair.copy_from(original.pair);
+        node.links.born.store(born, Relaxed);
+        Some(node)
+    }
+
+    /// Writes a leaf, packed.
+    pub(super) fn write_leaf(&self, class: usize, number: u32, bytes: &[u8; packed::MOST_BYTES]) {
+        let record = self.record(class, number).unwrap_or_default();
+        for (bytes, word) in bytes.as_chunks::<WORD>().0.iter().zip(record) {
+            word.store(usize::from_le_bytes(*bytes), Relaxed);
+        }
+    }
+}
