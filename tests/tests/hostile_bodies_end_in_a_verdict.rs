@@ -91,7 +91,7 @@ fn who_spends_from_what_somebody_else_held_is_found_by_the_cells() {
     let theft = thief.transfer(Address::repeat_byte(9), 1);
     let bytes = theft.transaction().encoded().clone();
     assert_ne!(theft.sender(), owner.address());
-    block.assembled.manifest.rows[ROW].txs_root = merkle::root(&transaction_leaves(&[bytes.clone()]));
+    block.assembled.manifest.rows[ROW].txs_root = merkle::root(&transaction_leaves(core::slice::from_ref(&bytes)));
     rewrite(&mut block, |body| body.transactions = vec![bytes]);
     assert!(matches!(verify(&block), Refusal::Fault(RowFault::Cell(_))), "{:?}", verify(&block));
 }
