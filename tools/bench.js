@@ -10,9 +10,8 @@ import { parseFigure, readable } from "./bench/figures.js";
 import { machine } from "./bench/machine.js";
 import { report } from "./bench/report.js";
 import { sizes } from "./bench/sizes.js";
-import { buildOcelli } from "./build.js";
 import { ensureChromium } from "./chromium.js";
-import { run } from "./command.js";
+import { must, run } from "./command.js";
 import { buildPackage } from "./demo.js";
 import { ensureDependencies } from "./dependencies.js";
 import { ocelliBinary, root, targetDir } from "./paths.js";
@@ -22,12 +21,22 @@ import { buildWasm } from "./wasm.js";
 
 /** @typedef {import("./bench/figures.js").Figure} Figure */
 
+/** The binary as it is built for people, but for the peers that measurements have. */
+const OCELLI = ["build", "--package", "ocelli-sequencer", "--bin", "ocelli", "--release"];
 const FOLDER = join(targetDir, "bench");
 /** The tasks that are measured: rows of two kinds, columns over two sizes of state. */
 const TASKS = [
   { name: "transfers-100k", args: ["--workload", "transfers", "--accounts", "100000"] },
   { name: "erc20-100k", args: ["--workload", "erc20", "--accounts", "100000"] },
   { name: "transfers-1m", args: ["--workload", "transfers", "--accounts", "1000000"] },
+];
+
+/** What is measured natively alone, as a whole and for a moment. */
+const NATIVE = [
+  { command: "kernels", args: [], quick: ["--rounds", "1", "--keys", "20000", "--batch", "1000"] },
+  { command: "pipeline", args: ["--seconds", "15"], quick: ["--seconds", "1", "--accounts", "10000", "--transactions", "1000"] },
+  { command: "network", args: ["--anvil", anvilBinary()], quick: ["--seconds", "1", "--rounds", "1", "--anvil", anvilBinary()] },
+  { command: "restart", args: [], quick: ["--accounts", "1000", "--transactions", "4000"] },
 ];
 
 const [where, ...rest] = process.argv.slice(2);
@@ -39,6 +48,12 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "7" },
   },
 });
+
+/** Foundry's anvil: npm's package has the binary in a package for each platform. */
+function anvilBinary() {
+  const arch = process.arch === "x64" ? "amd64" : process.arch;
+  return join(root, "node_modules", "@foundry-rs", `anvil-${process.platform}-${arch}`, "bin", "anvil");
+}
 
 /** Progress is for people: where the answer is JSON, it goes beside it. @param {string} line */
 function tell(line) {
@@ -105,7 +120,8 @@ async function tasks() {
 async function everything() {
   const started = Date.now();
   const facts = await machine();
-  const figures = await native(["pipeline", "--seconds", options.quick ? "1" : "15"]);
+  const figures = [];
+  for (const { command, args, quick } of NATIVE) figures.push(...(await native([command, ...(options.quick ? quick : args)])));
   const checked = await tasks();
   figures.push(...checked.figures);
   const downloads = sizes();
@@ -134,7 +150,7 @@ async function build() {
   await ensureChromium();
   await buildWasm();
   await buildPackage();
-  await buildOcelli("release");
+  await must("cargo", [...OCELLI, "--features", "peers"]);
   mkdirSync(FOLDER, { recursive: true });
 }
 

@@ -4,8 +4,14 @@
 //! `npm run bench` runs all of it and writes `docs/benchmarks.md`.
 
 pub mod chain;
+pub mod exchange;
 pub mod figure;
+pub mod kernels;
+pub mod network;
+#[cfg(feature = "peers")]
+pub mod peers;
 pub mod pipeline;
+pub mod restart;
 pub mod signers;
 pub mod tasks;
 pub mod token;
@@ -32,7 +38,29 @@ pub enum BenchError {
     /// The state lacks code.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A file could not be written.
+    /// A contract that is measured is not there.
+    #[error("{path} is missing: `npm ci` fetches the contracts of Uniswap, --uniswap says where they are")]
+    Contracts {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// What is measured beside failed.
+    #[error("{name}: {reason}")]
+    Peer {
+        /// The peer.
+        name: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A node does not answer, or not as it should.
+    #[error("{address}: {reason}")]
+    Network {
+        /// The node's address.
+        address: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
         /// The file.

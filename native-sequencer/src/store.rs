@@ -25,7 +25,7 @@ use crate::{
 };
 use alloy_primitives::{B256, Bytes};
 use error::Failure;
-use folder::{CHAIN_FILE, Folder, NEW_CHAIN_FILE, io_error, sync_folder};
+use folder::{Folder, NEW_CHAIN_FILE, io_error, sync_folder};
 use ocelli_core::{certificate::Certificate, genesis::ChainConfig, tree::Tree, wire};
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, WriteTransaction};
@@ -41,7 +41,7 @@ use tables::{
 
 pub use archive::{Archive, ArchiveError};
 pub use error::StoreError;
-pub(crate) use folder::{NEW_POOL_FILE, POOL_FILE};
+pub(crate) use folder::{CHAIN_FILE, NEW_POOL_FILE, POOL_FILE};
 pub use import::{ImportError, Imported, import};
 pub use recover::Recovered;
 pub use replay::ReplayError;

@@ -11,36 +11,69 @@ import { readable } from "./figures.js";
  * @property {(name: string) => boolean} holds
  */
 
-/** What figures mean: by their names, or by the last part of them. @type {Record<string, string>} */
+/** What figures mean: by their names, or by the last part of them, after a dot. @type {Record<string, string>} */
 const MEANINGS = {
+  recover: "recover signers of 32-byte hashes, in batches",
+  keccak: "Keccak-256 of 64 bytes",
+  tree: "update a key of the state, in batches of 10,000 over 1 M keys",
   transfers: "ether transfers, the whole pipeline",
-  erc20: "ERC-20 transfers, the whole pipeline",
-  recover: "decode, recover the senders",
-  execute: "plan lanes and rows, execute",
-  assemble: "columns, roots, bodies, signed header",
-  store: "open as served, append durably",
-  row_body: "row bodies",
-  column_body: "column bodies",
-  log: "durable log",
-  native: "check, natively",
-  chromium: "check, in Chromium",
-  firefox: "check, in Firefox",
-  transactions: "in one row",
-  accesses: "in one column",
-  body: "its body",
-  raw: "as it is",
-  gzip: "by gzip -9",
-  brotli: "by brotli -11",
+  erc20: "OpenZeppelin's ERC-20, transfers, the whole pipeline",
+  swaps: "Uniswap V2, swaps at 100 pairs, the whole pipeline",
+  "network.send": "eth_sendRawTransaction, 128 connections",
+  "network.send_sync": "eth_sendRawTransactionSync, 128 connections",
+  restart: "open a chain",
+  "restart.transactions": "in the chain",
+  ".recover": "decode, recover the senders",
+  ".execute": "plan lanes and rows, execute; the peer: execute in order",
+  ".assemble": "columns, roots, bodies, signed header; the peer: its root",
+  ".p50": "half of the answers take less",
+  ".p99": "99 of 100 answers take less",
+  ".disk": "on disk",
+  ".store": "open as served, append durably",
+  ".row_body": "row bodies",
+  ".column_body": "column bodies",
+  ".log": "durable log",
+  ".native": "check, natively",
+  ".chromium": "check, in Chromium",
+  ".firefox": "check, in Firefox",
+  ".transactions": "in one row",
+  ".accesses": "in one column",
+  ".body": "its body",
+  ".raw": "as it is",
+  ".gzip": "by gzip -9",
+  ".brotli": "by brotli -11",
 };
 
 /** @type {Section[]} */
 const SECTIONS = [
   {
+    title: "Kernels",
+    about:
+      "The core's public functions, one thread each, by whatever backend they choose on this machine. `recover` beside " +
+      "libsecp256k1, both from hash and signature to address; `keccak` beside the crate sha3; `tree` beside nomt (BLAKE3, on " +
+      "disk, each batch durable) and jmt (SHA-256, in memory), which get the same keys and values of the same length. By " +
+      "itself: `ocelli bench kernels`.",
+    holds: (name) => /^(recover|keccak|tree)$/.test(name),
+  },
+  {
     title: "The pipeline",
     about:
-      "Raw signed bytes in; a durable, verifiable block with every body out. The first line of each workload is all of its " +
-      "transactions over the time that all stages took; the stages are medians over blocks. By itself: `ocelli bench pipeline`.",
-    holds: (name) => /^(transfers|erc20)(\.|$)/.test(name),
+      "Raw signed bytes in; a durable, verifiable block with every body out. Blocks of 10,000 " +
+      "transactions over 100,000 accounts. The first line of each workload is all of its transactions over the time that all " +
+      "stages took; the stages are medians over blocks, and follow one another. The peer `rust-node-stack` gets the same " +
+      "bytes, block by block, by turns: alloy's decoding and libsecp256k1 on all cores, revm in order over an in-memory " +
+      "database, and the keccak Merkle-Patricia root of the state by alloy-trie's nodes, all of which stay in memory with " +
+      "their hashes, so that a block hashes only the paths that it changed, on all cores. It writes nothing to disk and makes " +
+      "neither receipts nor proofs. By itself: `ocelli bench pipeline`, with `--accounts` and `--seconds`.",
+    holds: (name) => /^(transfers|erc20|swaps)(\.|$)/.test(name),
+  },
+  {
+    title: "Network and restart",
+    about:
+      "JSON-RPC over HTTP on loopback, a closed loop on each connection; Ocelli answers the first method when the transaction " +
+      "is in its pool, and the second when its block is durable. anvil, as it comes, mines a block for each transaction and " +
+      "keeps nothing. By themselves: `ocelli bench network`, `ocelli bench restart`.",
+    holds: (name) => /^(network|restart)(\.|$)/.test(name),
   },
   {
     title: "Tasks",
@@ -90,7 +123,7 @@ export function report({ facts, figures, remarks }) {
 function figureTable(figures) {
   const withPeers = figures.some(({ peer }) => peer !== null);
   const rows = figures.map(({ name, ours, unit, peer, peer_name, ratio }) => {
-    const own = [`\`${name}\``, MEANINGS[name.split(".").at(-1) ?? name] ?? "", readable(ours), unit];
+    const own = [`\`${name}\``, MEANINGS[name] ?? MEANINGS[`.${name.split(".").at(-1)}`] ?? "", readable(ours), unit];
     if (!withPeers) return own;
     return [...own, peer === null ? "" : readable(peer), peer_name ?? "", ratio === null ? "" : ratio.toFixed(2)];
   });

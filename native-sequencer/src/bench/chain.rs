@@ -3,12 +3,13 @@
 use super::BenchError;
 use crate::{
     block::{SealedBlock, StoredBlock},
+    chain::Head,
     dev, executor,
     genesis_file::{Genesis, GenesisFile},
     state::{Codes, Snapshot},
     store::Store,
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
     block::{AssembledBlock, assemble},
     evm::Env,
@@ -98,6 +99,34 @@ impl MeasuredChain {
         })
     }
 
+    /// Makes a block of what a world needs before its first transaction, if it needs anything.
+    ///
+    /// # Errors
+    /// [`BenchError`], as for [`Self::block`].
+    pub fn set_up(&mut self, raw: &[Bytes]) -> Result<(), BenchError> {
+        if raw.is_empty() { Ok(()) } else { self.block(raw).map(drop) }
+    }
+
+    /// All code that rows may ask for.
+    pub fn code(&self, hash: &B256) -> Option<Bytes> {
+        self.snapshot.codes.get(hash).map(|code| code.original_bytes())
+    }
+
+    /// Closes the chain and opens it again from its folder `dir`; how long opening took.
+    ///
+    /// # Errors
+    /// [`BenchError`] if it does not open.
+    pub fn reopen(self, dir: &Path) -> Result<(Self, Duration), BenchError> {
+        let Self { genesis, store, key, .. } = self;
+        drop(store);
+        let started = Instant::now();
+        let (store, recovered) = Store::open(dir, &genesis.config, &genesis.state, &genesis.codes)?;
+        let took = started.elapsed();
+        let Head { header: head, state: tree, ancestors, .. } = recovered.head;
+        let snapshot = Snapshot { tree, codes: recovered.codes };
+        Ok((Self { genesis, store, key, head, ancestors, snapshot }, took))
+    }
+
     /// Makes the next block of all of `raw`.
     ///
     /// # Errors
@@ -134,6 +163,9 @@ impl MeasuredChain {
             SealedBlock::open(stored, env.params).map_err(|_| BenchError::Invalid("the stored block does not open"))?;
         self.store.append(&sealed)?;
         stages.store = started.elapsed();
+        if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
+            return Err(BenchError::Invalid("a transaction did not succeed"));
+        }
 
         for (hash, code) in &sealed.stored.codes {
             self.snapshot.codes.insert(*hash, code.clone());

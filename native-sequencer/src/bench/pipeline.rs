@@ -1,70 +1,114 @@
-//! The whole pipeline: signed bytes in, durable block with every body out.
+//! The whole pipeline: signed bytes in, durable block with every body out; the peer gets the same bytes, by turns.
 
 use super::{
     BenchError,
     chain::{MadeBlock, MeasuredChain, Stages},
     figure::{Figure, Unit, median},
-    workload::{Workload, World},
+    workload::{Setting, Workload, World},
 };
+use alloy_primitives::Bytes;
 use std::{path::Path, time::Duration};
 
 /// Fewest blocks that are measured, however long they take.
 const BLOCKS: usize = 5;
 
+/// The name of the peer.
+const PEER: &str = "rust-node-stack";
+
+/// Wall time of each stage of the peer's block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PeerStages {
+    /// Decoding, and recovering the senders.
+    pub recover: Duration,
+    /// Executing, one transaction after the other.
+    pub execute: Duration,
+    /// Updating the tries, and the root.
+    pub root: Duration,
+}
+
+impl PeerStages {
+    /// From raw bytes to the root.
+    pub fn total(&self) -> Duration {
+        self.recover + self.execute + self.root
+    }
+}
+
 /// How large a measurement is.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Accounts in the state.
-    pub accounts: u32,
     /// Transactions in a block.
     pub transactions: u32,
-    /// How long it is sustained: the stages' time, not counting what prepares them.
+    /// How long it is sustained: the time of our stages, not counting what prepares them, nor the peer's.
     pub duration: Duration,
 }
 
-/// Measures `workload` on a new chain in the folder `dir`. `progress` is told the part of the work that is done.
+/// Measures a workload on a new chain in the folder `dir`. `progress` is told the part of the work that is done.
 ///
 /// # Errors
 /// [`BenchError`].
 pub fn run(
-    workload: Workload,
+    setting: &Setting,
     size: Size,
     dir: &Path,
     mut progress: impl FnMut(f64),
 ) -> Result<Vec<Figure>, BenchError> {
-    let mut world = World::new(workload, size.accounts)?;
-    let mut chain = MeasuredChain::new(&world.genesis(size.transactions)?, dir)?;
+    let mut world = World::new(setting)?;
+    let file = world.genesis(size.transactions)?;
+    let mut chain = MeasuredChain::new(&file, dir)?;
+    let mut peer = Peer::new(&file);
+    drop(file);
+    let setup = world.setup();
+    chain.set_up(&setup)?;
+    peer.block(&setup)?;
     // The first block finds everything cold.
-    let mut made = chain.block(&world.transactions(size.transactions))?;
-    let mut stages: Vec<Stages> = Vec::new();
-    let mut taken = Duration::ZERO;
+    let raw = world.transactions(size.transactions);
+    peer.block(&raw)?;
+    let mut made = chain.block(&raw)?;
+    let (mut stages, mut peers, mut taken) = (Vec::<Stages>::new(), Vec::new(), Duration::ZERO);
     while taken < size.duration || stages.len() < BLOCKS {
-        made = chain.block(&world.transactions(size.transactions))?;
+        let raw = world.transactions(size.transactions);
+        made = chain.block(&raw)?;
         taken += made.stages.total();
         stages.push(made.stages);
+        peers.extend(peer.block(&raw)?);
         progress((taken.as_secs_f64() / size.duration.as_secs_f64()).min(1.0));
     }
-    let mut figures = throughput(workload, size.transactions, &stages);
-    figures.extend(bytes(workload, size.transactions, &made));
+    let mut figures = throughput(setting.workload, size.transactions, &stages, &peers);
+    figures.extend(bytes(setting.workload, size.transactions, &made));
     Ok(figures)
 }
 
 /// Over the whole time for all stages together, by medians for each.
-fn throughput(workload: Workload, transactions: u32, stages: &[Stages]) -> Vec<Figure> {
+fn throughput(workload: Workload, transactions: u32, stages: &[Stages], peers: &[PeerStages]) -> Vec<Figure> {
     let name = workload.name();
-    let total: f64 = stages.iter().map(|stages| stages.total().as_secs_f64()).sum();
-    let sustained = f64::from(transactions) * stages.len() as f64 / total;
-    let stage = |part, of: fn(&Stages) -> Duration| {
-        let rate = f64::from(transactions) / median(stages.iter().map(|stages| of(stages).as_secs_f64()));
-        Figure::new(format!("{name}.{part}"), rate, Unit::TransactionsPerSecond)
+    let figure = |name: String, ours: f64, peer: f64| {
+        let figure = Figure::new(name, ours, Unit::TransactionsPerSecond);
+        if peers.is_empty() { figure } else { figure.beside(PEER, peer) }
     };
+    let stage = |part, of: fn(&Stages) -> Duration, of_peer: fn(&PeerStages) -> Duration| {
+        let (ours, peer) = (stages.iter().map(of), peers.iter().map(of_peer));
+        figure(format!("{name}.{part}"), each(transactions, ours), each(transactions, peer))
+    };
+    let whole = sustained(transactions, stages.iter().map(Stages::total));
+    let of_peer = sustained(transactions, peers.iter().map(PeerStages::total));
+    let store = each(transactions, stages.iter().map(|stages| stages.store));
     vec![
-        Figure::new(name, sustained, Unit::TransactionsPerSecond),
-        stage("recover", |stages| stages.recover),
-        stage("execute", |stages| stages.execute),
-        stage("assemble", |stages| stages.assemble),
-        stage("store", |stages| stages.store),
+        figure(name.to_owned(), whole, of_peer),
+        stage("recover", |stages| stages.recover, |peer| peer.recover),
+        stage("execute", |stages| stages.execute, |peer| peer.execute),
+        stage("assemble", |stages| stages.assemble, |peer| peer.root),
+        Figure::new(format!("{name}.store"), store, Unit::TransactionsPerSecond),
     ]
+}
+
+/// Transactions a second over all blocks.
+fn sustained(transactions: u32, took: impl ExactSizeIterator<Item = Duration>) -> f64 {
+    f64::from(transactions) * took.len() as f64 / took.map(|took| took.as_secs_f64()).sum::<f64>()
+}
+
+/// Transactions a second in half of the blocks.
+fn each(transactions: u32, took: impl Iterator<Item = Duration>) -> f64 {
+    f64::from(transactions) / median(took.map(|took| took.as_secs_f64()))
 }
 
 /// What a transaction takes in bodies and in the log.
@@ -73,10 +117,29 @@ fn bytes(workload: Workload, transactions: u32, made: &MadeBlock) -> Vec<Figure>
         let name = format!("{}.{part}", workload.name());
         Figure::new(name, bytes as f64 / f64::from(transactions), Unit::BytesPerTransaction)
     };
-    let sum = |bodies: &[alloy_primitives::Bytes]| bodies.iter().map(|body| body.len()).sum();
+    let sum = |bodies: &[Bytes]| bodies.iter().map(|body| body.len()).sum();
     vec![
         of_one("row_body", sum(&made.assembled.row_bodies)),
         of_one("column_body", sum(&made.assembled.column_bodies)),
         of_one("log", made.sealed.stored.encode().len()),
     ]
+}
+
+/// The stack of today's Rust nodes, given the same blocks.
+#[cfg(feature = "peers")]
+type Peer = super::peers::rust_node::RustNode;
+
+/// Nobody: this build has no peers.
+#[cfg(not(feature = "peers"))]
+struct Peer;
+
+#[cfg(not(feature = "peers"))]
+impl Peer {
+    fn new(_: &crate::genesis_file::GenesisFile) -> Self {
+        Self
+    }
+
+    fn block(&mut self, _: &[Bytes]) -> Result<Option<PeerStages>, BenchError> {
+        Ok(None)
+    }
 }

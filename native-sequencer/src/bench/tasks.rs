@@ -4,18 +4,19 @@ use super::{
     BenchError,
     chain::{MadeBlock, MeasuredChain},
     figure::{Figure, Unit, median},
-    workload::{Workload, World},
+    workload::{Setting, World},
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
     column::verify_column,
     evm::Env,
+    limits,
     message::BlockDocument,
-    row::{RowTask, verify_row},
+    row::{RowBody, RowTask, verify_row},
     wire,
 };
 use serde::Serialize;
-use std::{path::Path, time::Instant};
+use std::{collections::BTreeSet, path::Path, time::Instant};
 
 /// Blocks made before the one whose tasks are measured, so that accounts have been used.
 const BLOCKS_BEFORE: u32 = 2;
@@ -23,8 +24,6 @@ const BLOCKS_BEFORE: u32 = 2;
 /// How large a measurement is.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Accounts in the state.
-    pub accounts: u32,
     /// Transactions in the block.
     pub transactions: u32,
     /// Rows measured, and columns, at most.
@@ -36,7 +35,7 @@ pub struct Size {
 /// The tasks of one block that are measured: the rows with most transactions and the columns with most accesses.
 #[derive(Debug)]
 pub struct Tasks {
-    workload: Workload,
+    setting: Setting,
     size: Size,
     chain: MeasuredChain,
     block: MadeBlock,
@@ -45,13 +44,14 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// Makes a block of `workload` on a new chain in the folder `dir`, and picks tasks of it.
+    /// Makes a block on a new chain in the folder `dir`, and picks tasks of it.
     ///
     /// # Errors
     /// [`BenchError`].
-    pub fn new(workload: Workload, size: Size, dir: &Path) -> Result<Self, BenchError> {
-        let mut world = World::new(workload, size.accounts)?;
+    pub fn new(setting: Setting, size: Size, dir: &Path) -> Result<Self, BenchError> {
+        let mut world = World::new(&setting)?;
         let mut chain = MeasuredChain::new(&world.genesis(size.transactions)?, dir)?;
+        chain.set_up(&world.setup())?;
         for _ in 0..BLOCKS_BEFORE {
             chain.block(&world.transactions(size.transactions))?;
         }
@@ -59,7 +59,7 @@ impl Tasks {
         let manifest = &block.assembled.manifest;
         let rows = largest(&manifest.rows, size.tasks, |row| row.tx_count);
         let columns = largest(&manifest.columns, size.tasks, |column| column.access_count);
-        Ok(Self { workload, size, chain, block, rows, columns })
+        Ok(Self { setting, size, chain, block, rows, columns })
     }
 
     /// How long the checks take here, in one thread, and how large the tasks are.
@@ -69,8 +69,7 @@ impl Tasks {
     pub fn measure(&self) -> Result<Vec<Figure>, BenchError> {
         let env = Env::of(&self.chain.genesis.config, self.block.sealed.header());
         let manifest = &self.block.assembled.manifest;
-        let codes = &self.chain.genesis.codes;
-        let code = |hash: &_| codes.iter().find(|(of, _)| of == hash).map(|(_, code)| code.clone());
+        let code = |hash: &B256| self.chain.code(hash);
         let (mut row_ms, mut column_ms) = (Vec::new(), Vec::new());
         for _ in 0..self.size.rounds {
             for &index in &self.rows {
@@ -119,7 +118,8 @@ impl Tasks {
         write(dir, "config", &wire::encode(&self.chain.genesis.config))?;
         write(dir, "parent", &wire::encode(&self.block.parent))?;
         write(dir, "document", &wire::encode(&document))?;
-        for (index, (_, code)) in self.chain.genesis.codes.iter().enumerate() {
+        let codes = self.codes()?;
+        for (index, code) in codes.iter().enumerate() {
             write(dir, &format!("code-{index}"), code)?;
         }
         for &index in &self.rows {
@@ -134,7 +134,7 @@ impl Tasks {
             block: self.block.sealed.hash,
             rows: &self.rows,
             columns: &self.columns,
-            codes: self.chain.genesis.codes.len(),
+            codes: codes.len(),
         };
         let text =
             serde_json::to_vec_pretty(&listing).map_err(|_| BenchError::Invalid("its tasks cannot be listed"))?;
@@ -143,7 +143,19 @@ impl Tasks {
 
     /// What this kind of task is called in figures: a row by what its transactions do, a column by the keys it is cut from.
     fn name(&self, kind: &str) -> String {
-        format!("{kind}.{}.{}", self.workload.name(), magnitude(self.size.accounts))
+        format!("{kind}.{}.{}", self.setting.workload.name(), magnitude(self.setting.accounts))
+    }
+
+    /// The code that the measured rows ask for.
+    fn codes(&self) -> Result<Vec<Bytes>, BenchError> {
+        let invalid = || BenchError::Invalid("a row's body does not decode, or its code is missing");
+        let mut hashes = BTreeSet::new();
+        for &index in &self.rows {
+            let body = &self.block.assembled.row_bodies[index];
+            let body: RowBody = wire::decode(body, limits::ROW_BODY_BYTES_ANY).map_err(|_| invalid())?;
+            hashes.extend(body.codes.iter().map(|code| code.hash));
+        }
+        hashes.iter().map(|hash| self.chain.code(hash).ok_or_else(invalid)).collect()
     }
 
     fn row_task(&self, index: usize) -> Result<RowTask, BenchError> {
@@ -156,7 +168,7 @@ impl Tasks {
 struct Listing<'a> {
     row: String,
     column: String,
-    block: alloy_primitives::B256,
+    block: B256,
     rows: &'a [usize],
     columns: &'a [usize],
     codes: usize,
@@ -169,9 +181,9 @@ fn milliseconds(check: impl FnOnce() -> bool) -> Result<f64, BenchError> {
     if holds { Ok(took.as_secs_f64() * 1e3) } else { Err(BenchError::Invalid("a task is refused")) }
 }
 
-/// The indexes of the `count` largest.
+/// The indexes of the `count` largest; none that is empty, as a system row is of transactions.
 fn largest<T>(all: &[T], count: usize, size: impl Fn(&T) -> u32) -> Vec<usize> {
-    let mut indexes: Vec<usize> = (0..all.len()).collect();
+    let mut indexes: Vec<usize> = (0..all.len()).filter(|index| size(&all[*index]) > 0).collect();
     indexes.sort_by_key(|index| std::cmp::Reverse(size(&all[*index])));
     indexes.truncate(count);
     indexes

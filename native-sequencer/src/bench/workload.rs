@@ -2,6 +2,7 @@
 
 use super::{
     BenchError,
+    exchange::{Exchange, SETUP_GAS},
     signers::{Signer, signers},
     token::{self, Token},
 };
@@ -13,6 +14,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use rayon::prelude::*;
+use std::path::PathBuf;
 
 /// Most accounts that sign; the others only receive.
 const SIGNERS: u32 = 1 << 16;
@@ -26,17 +28,20 @@ pub enum Workload {
     Transfers,
     /// OpenZeppelin's ERC-20, a token transfer from a signer to any account.
     Erc20,
+    /// Uniswap V2, a swap of a signer at one of 100 pairs.
+    Swaps,
 }
 
 impl Workload {
     /// Every one.
-    pub const ALL: &[Self] = &[Self::Transfers, Self::Erc20];
+    pub const ALL: &[Self] = &[Self::Transfers, Self::Erc20, Self::Swaps];
 
     /// Its name in figures.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Transfers => "transfers",
             Self::Erc20 => "erc20",
+            Self::Swaps => "swaps",
         }
     }
 
@@ -45,7 +50,26 @@ impl Workload {
         match self {
             Self::Transfers => 21_000,
             Self::Erc20 => 60_000,
+            Self::Swaps => 250_000,
         }
+    }
+}
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// What transactions do.
+    pub workload: Workload,
+    /// Accounts in the state, at least one.
+    pub accounts: u32,
+    /// The folder `@uniswap` of npm's packages, for [`Workload::Swaps`].
+    pub uniswap: PathBuf,
+}
+
+impl Setting {
+    /// A world in which nothing is needed of npm's packages.
+    pub fn of(workload: Workload, accounts: u32) -> Self {
+        Self { workload, accounts, uniswap: PathBuf::new() }
     }
 }
 
@@ -55,18 +79,26 @@ pub struct World {
     workload: Workload,
     accounts: u32,
     signers: Vec<Signer>,
+    /// Sets up the exchange, and is none of the signers.
+    deployer: Signer,
+    exchange: Option<Exchange>,
     sent: u64,
 }
 
 impl World {
-    /// A world of `accounts` accounts, at least one.
+    /// A world that nobody has sent a transaction in.
     ///
     /// # Errors
-    /// [`BenchError`]; cannot happen.
-    pub fn new(workload: Workload, accounts: u32) -> Result<Self, BenchError> {
-        let accounts = accounts.max(1);
-        let signers = signers(accounts.min(SIGNERS) as usize)?;
-        Ok(Self { workload, accounts, signers, sent: 0 })
+    /// [`BenchError::Contracts`] if the exchange's bytecode is not where it should be.
+    pub fn new(setting: &Setting) -> Result<Self, BenchError> {
+        let accounts = setting.accounts.max(1);
+        let mut signers = signers(accounts.min(SIGNERS) as usize + 1)?;
+        let deployer = signers.pop().ok_or(BenchError::Invalid("nobody sets it up"))?;
+        let exchange = match setting.workload {
+            Workload::Swaps => Some(Exchange::new(&setting.uniswap, deployer.address)?),
+            Workload::Transfers | Workload::Erc20 => None,
+        };
+        Ok(Self { workload: setting.workload, accounts, signers, deployer, exchange, sent: 0 })
     }
 
     /// The genesis of the world's chain, whose blocks hold `transactions` transactions.
@@ -75,18 +107,31 @@ impl World {
     /// [`BenchError`]; cannot happen.
     pub fn genesis(&self, transactions: u32) -> Result<GenesisFile, BenchError> {
         let mut file = dev::genesis(1).map_err(|_| BenchError::Invalid("a fixed key is none"))?;
-        file.gas_limit = file.gas_limit.max(u64::from(transactions) * self.workload.gas_limit() * 2);
+        let setup = self.exchange.as_ref().map_or(0, |exchange| exchange.setup().len() as u64 * SETUP_GAS);
+        file.gas_limit = file.gas_limit.max(u64::from(transactions) * self.workload.gas_limit() * 2).max(setup);
         let rich = AccountEntry { balance: U256::from(u128::MAX), ..AccountEntry::default() };
         file.accounts.extend(self.addresses().map(|address| (address, rich.clone())));
-        if self.workload == Workload::Erc20 {
-            let mut token = Token::default();
-            self.addresses().for_each(|holder| token.hold(holder));
-            file.accounts.insert(TOKEN, token.account().map_err(|_| BenchError::Invalid("the token's code"))?);
+        file.accounts.insert(self.deployer.address, rich);
+        for (address, token) in self.tokens() {
+            file.accounts.insert(address, token.account().map_err(|_| BenchError::Invalid("the token's code"))?);
         }
         Ok(file)
     }
 
-    fn addresses(&self) -> impl Iterator<Item = Address> {
+    fn tokens(&self) -> Vec<(Address, Token)> {
+        match (self.workload, &self.exchange) {
+            (Workload::Erc20, _) => {
+                let mut token = Token::default();
+                self.addresses().for_each(|holder| token.hold(holder));
+                vec![(TOKEN, token)]
+            }
+            (_, Some(exchange)) => exchange.tokens(self.signers.iter().map(|signer| signer.address)),
+            (_, None) => Vec::new(),
+        }
+    }
+
+    /// The addresses of all accounts.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> {
         (0..self.accounts).map(|index| self.address(index))
     }
 
@@ -97,6 +142,18 @@ impl World {
         self.signers.get(index as usize).map_or_else(receiver, |signer| signer.address)
     }
 
+    /// What has to be done before the first transaction, in a block of its own; often nothing.
+    pub fn setup(&self) -> Vec<Bytes> {
+        let calls = self.exchange.iter().flat_map(Exchange::setup);
+        calls
+            .zip(0..)
+            .map(|((to, input), nonce)| {
+                let to = to.map_or(TxKind::Create, TxKind::Call);
+                sign(&self.deployer, nonce, SETUP_GAS, (to, U256::ZERO, input))
+            })
+            .collect()
+    }
+
     /// The next `count` transactions, signed and encoded, each signer's nonces in order.
     pub fn transactions(&mut self, count: u32) -> Vec<Bytes> {
         let first = self.sent;
@@ -104,29 +161,38 @@ impl World {
         (first..self.sent).into_par_iter().map(|number| self.transaction(number)).collect()
     }
 
+    /// Has the last `count` transactions made again.
+    pub fn take_back(&mut self, count: u32) {
+        self.sent = self.sent.saturating_sub(u64::from(count));
+    }
+
     fn transaction(&self, number: u64) -> Bytes {
         let signers = self.signers.len() as u64;
-        let (signer, nonce) = (&self.signers[(number % signers) as usize], number / signers);
+        let (index, nonce) = ((number % signers) as usize, number / signers);
+        let signer = &self.signers[index];
         // An odd multiplier takes the counter through all 64-bit numbers; their high bits pick the account.
         let pick = (u128::from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) * u128::from(self.accounts)) >> 64;
-        let receiver = self.address(pick as u32);
-        let (to, value, input) = match self.workload {
-            Workload::Transfers => (receiver, U256::from(number + 1), Bytes::new()),
-            Workload::Erc20 => (TOKEN, U256::ZERO, token::transfer(receiver, number + 1)),
+        let (to, value, input) = match (self.workload, &self.exchange) {
+            (Workload::Erc20, _) => (TOKEN, U256::ZERO, token::transfer(self.address(pick as u32), number + 1)),
+            (_, Some(exchange)) => {
+                let input = exchange.swap(index, signer.address, 1_000_000 + number, nonce % 2 == 1);
+                (exchange.router, U256::ZERO, input)
+            }
+            (_, None) => (self.address(pick as u32), U256::from(number + 1), Bytes::new()),
         };
-        sign(signer, nonce, self.workload.gas_limit(), (to, value, input))
+        sign(signer, nonce, self.workload.gas_limit(), (TxKind::Call(to), value, input))
     }
 }
 
-/// A call as a wallet would send it, whatever the base fee.
-fn sign(signer: &Signer, nonce: u64, gas_limit: u64, (to, value, input): (Address, U256, Bytes)) -> Bytes {
+/// A transaction as a wallet would send it, whatever the base fee.
+fn sign(signer: &Signer, nonce: u64, gas_limit: u64, (to, value, input): (TxKind, U256, Bytes)) -> Bytes {
     let transaction = TxEip1559 {
         chain_id: dev::CHAIN_ID,
         nonce,
         gas_limit,
-        max_fee_per_gas: u128::from(u64::MAX),
+        max_fee_per_gas: 1_000_000_000_000,
         max_priority_fee_per_gas: 1,
-        to: TxKind::Call(to),
+        to,
         value,
         access_list: Default::default(),
         input,

@@ -1,9 +1,16 @@
 //! `ocelli bench`.
 
+pub mod kernels;
+pub mod network;
 pub mod pipeline;
+pub mod restart;
 pub mod tasks;
 
-use crate::bench::figure::{Figure, Unit};
+use crate::bench::{
+    BenchError,
+    figure::{Figure, Unit},
+    workload::{Setting, Workload},
+};
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `ocelli bench`.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[group(skip)]
 pub struct Args {
     #[command(subcommand)]
     what: Option<What>,
@@ -21,22 +29,46 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Signed bytes in, durable block with every body out: transactions a second, by stages. What is measured if nothing
-    /// is named.
+    /// Signer recovery, Keccak-256 and tree updates, each in one thread; beside libsecp256k1, sha3, nomt and jmt.
+    Kernels(kernels::Args),
+    /// Signed bytes in, durable block with every body out: transactions a second, by stages; beside the stack that today's
+    /// Rust nodes are made of. What is measured if nothing is named.
     Pipeline(pipeline::Args),
     /// What a row and a column cost to check; with --out, the same tasks as files, for measuring a browser.
     Tasks(tasks::Args),
+    /// JSON-RPC on loopback: transactions a second and how long answers take; beside anvil, if --anvil names it.
+    Network(network::Args),
+    /// How long a chain of so many transactions takes to open.
+    Restart(restart::Args),
 }
 
 /// How figures are printed, and where measured chains are kept.
 #[derive(Debug, clap::Args)]
-struct Common {
-    /// Folder for the measured chains, on the disk that is to be measured. It must not hold one; they are deleted at the end.
+struct Output {
+    /// Folder for the measured chains, on the disk that is to be measured. It must not be there yet; it is deleted at the end.
     #[arg(long, default_value = "target/bench-chain")]
     data_dir: PathBuf,
-    /// Print a JSON object a line instead of a table: name, ours, peer, peer_name, unit, ratio.
+    /// Print a JSON object a line instead of a table: name, ours, peer, peer_name, unit, ratio. Peers are measured by builds
+    /// with the feature `peers`.
     #[arg(long)]
     json: bool,
+}
+
+/// The chain that is measured.
+#[derive(Debug, clap::Args)]
+struct World {
+    /// Accounts in the state.
+    #[arg(long, default_value_t = 100_000)]
+    accounts: u32,
+    /// The contracts of Uniswap V2: the folder `@uniswap` of npm's packages.
+    #[arg(long, default_value = "node_modules/@uniswap")]
+    uniswap: PathBuf,
+}
+
+impl World {
+    fn setting(&self, workload: Workload) -> Setting {
+        Setting { workload, accounts: self.accounts, uniswap: self.uniswap.clone() }
+    }
 }
 
 /// Measures and prints the figures.
@@ -46,37 +78,62 @@ struct Common {
 pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
         None => pipeline::run(args.pipeline),
+        Some(What::Kernels(args)) => kernels::run(args),
         Some(What::Pipeline(args)) => pipeline::run(args),
         Some(What::Tasks(args)) => tasks::run(args),
+        Some(What::Network(args)) => network::run(args),
+        Some(What::Restart(args)) => restart::run(args),
+    }
+}
+
+impl Output {
+    /// Runs one measurement after the other, each in a folder of its own that is gone afterwards, and prints what comes out:
+    /// lines as soon as they are known, a table at the end.
+    fn print<T>(
+        &self,
+        measurements: impl IntoIterator<Item = T>,
+        name: impl Fn(&T) -> String,
+        measure: impl Fn(T, &Path, &ProgressBar) -> Result<Vec<Figure>, BenchError>,
+    ) -> anyhow::Result<()> {
+        let mut all = Vec::new();
+        for measurement in measurements {
+            let bar = progress(name(&measurement));
+            anyhow::ensure!(!self.data_dir.exists(), "{} is there already", self.data_dir.display());
+            let measured = measure(measurement, &self.data_dir, &bar);
+            bar.finish_and_clear();
+            if self.data_dir.exists() {
+                std::fs::remove_dir_all(&self.data_dir)?;
+            }
+            let figures = measured?;
+            if self.json {
+                figures.iter().try_for_each(print_line)?;
+            }
+            all.extend(figures);
+        }
+        if !self.json {
+            print_table(&all);
+        }
+        Ok(())
     }
 }
 
 /// Progress of one measurement, on standard error if that is a terminal.
-fn progress(what: impl Into<String>) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{msg} {bar:40} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(100).with_style(style).with_message(what.into())
+fn progress(what: String) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {elapsed}");
+    ProgressBar::new(100).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
 }
 
-/// Runs `measure` with a folder of its own under `dir`, which is gone afterwards.
-fn with_folder<T>(dir: &Path, measure: impl FnOnce(&Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let made = !dir.exists();
-    let measured = measure(dir);
-    crate::store::Store::reset(dir)?;
-    if made {
-        // Somebody else's files in it are theirs to remove.
-        let _ = std::fs::remove_dir(dir);
-    }
-    measured
+/// Moves `bar` to this part of the whole.
+fn show(bar: &ProgressBar) -> impl FnMut(f64) {
+    |part| bar.set_position((part * 100.0) as u64)
 }
 
-fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
-    if json {
-        for figure in figures {
-            println!("{}", serde_json::to_string(figure)?);
-        }
-        return Ok(());
-    }
+fn print_line(figure: &Figure) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(figure)?);
+    Ok(())
+}
+
+fn print_table(figures: &[Figure]) {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header(["what", "Ocelli", "unit", "peer", "", "times better"]);
     for figure in figures {
@@ -92,7 +149,6 @@ fn print(figures: &[Figure], json: bool) -> anyhow::Result<()> {
         }
     }
     println!("{table}");
-    Ok(())
 }
 
 fn number(number: f64, unit: Unit) -> String {

@@ -15,7 +15,7 @@ use std::{
 };
 
 /// The genesis file that a development chain writes into its data folder.
-pub(super) const GENESIS_FILE: &str = "genesis.json";
+pub(crate) const GENESIS_FILE: &str = "genesis.json";
 
 /// Arguments of `ocelli dev`.
 #[derive(Debug, clap::Args)]

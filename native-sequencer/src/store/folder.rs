@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The database of the store.
-pub(super) const CHAIN_FILE: &str = "chain.redb";
+pub(crate) const CHAIN_FILE: &str = "chain.redb";
 /// The database of the store while it is being made.
 pub(super) const NEW_CHAIN_FILE: &str = "chain.redb.new";
 /// The journal of the pool.

@@ -1,6 +1,6 @@
 //! `ocelli bench pipeline`.
 
-use super::{Common, print, progress, with_folder};
+use super::{Output, World, show};
 use crate::bench::{
     pipeline::{self, Size},
     workload::Workload,
@@ -10,12 +10,11 @@ use std::time::Duration;
 /// Arguments of `ocelli bench pipeline`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What the transactions do; once for each workload, all if none is named.
+    /// What the transactions do; named several times, one after the other; all if none is named.
     #[arg(long, value_enum)]
     workload: Vec<Workload>,
-    /// Accounts in the state.
-    #[arg(long, default_value_t = 100_000)]
-    accounts: u32,
+    #[command(flatten)]
+    world: World,
     /// Transactions in a block.
     #[arg(long, default_value_t = 10_000)]
     transactions: u32,
@@ -23,22 +22,16 @@ pub struct Args {
     #[arg(long, default_value_t = 15)]
     seconds: u64,
     #[command(flatten)]
-    common: Common,
+    output: Output,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let size =
-        Size { accounts: args.accounts, transactions: args.transactions, duration: Duration::from_secs(args.seconds) };
-    let all = Workload::ALL;
-    let workloads = if args.workload.is_empty() { all } else { &args.workload };
-    let mut figures = Vec::new();
-    for workload in workloads {
-        let bar = progress(workload.name());
-        figures.extend(with_folder(&args.common.data_dir, |dir| {
-            let done = |part: f64| bar.set_position((part * 100.0) as u64);
-            Ok(pipeline::run(*workload, size, dir, done)?)
-        })?);
-        bar.finish_and_clear();
-    }
-    print(&figures, args.common.json)
+    let size = Size { transactions: args.transactions, duration: Duration::from_secs(args.seconds) };
+    let workloads = if args.workload.is_empty() { Workload::ALL } else { &args.workload };
+    let settings = workloads.iter().map(|workload| args.world.setting(*workload));
+    args.output.print(
+        settings,
+        |setting| setting.workload.name().to_owned(),
+        |setting, dir, bar| pipeline::run(&setting, size, dir, show(bar)),
+    )
 }

@@ -1,6 +1,6 @@
 //! `ocelli bench tasks`.
 
-use super::{Common, print, progress, with_folder};
+use super::{Output, World};
 use crate::bench::{
     tasks::{Size, Tasks},
     workload::Workload,
@@ -13,9 +13,8 @@ pub struct Args {
     /// What the transactions do.
     #[arg(long, value_enum, default_value_t = Workload::Transfers)]
     workload: Workload,
-    /// Accounts in the state.
-    #[arg(long, default_value_t = 100_000)]
-    accounts: u32,
+    #[command(flatten)]
+    world: World,
     /// Transactions in the block. By default so many transfers that columns are almost full: a fuller one is split.
     #[arg(long, default_value_t = 7_800)]
     transactions: u32,
@@ -29,21 +28,20 @@ pub struct Args {
     #[arg(long)]
     out: Option<PathBuf>,
     #[command(flatten)]
-    common: Common,
+    output: Output,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let size =
-        Size { accounts: args.accounts, transactions: args.transactions, tasks: args.tasks, rounds: args.rounds };
-    let bar = progress(format!("tasks of {}", args.workload.name()));
-    let figures = with_folder(&args.common.data_dir, |dir| {
-        let tasks = Tasks::new(args.workload, size, dir)?;
-        bar.set_position(50);
-        if let Some(out) = &args.out {
-            tasks.write(out)?;
-        }
-        Ok(tasks.measure()?)
-    })?;
-    bar.finish_and_clear();
-    print(&figures, args.common.json)
+    let size = Size { transactions: args.transactions, tasks: args.tasks, rounds: args.rounds.max(1) };
+    args.output.print(
+        [args.world.setting(args.workload)],
+        |setting| format!("tasks of {}", setting.workload.name()),
+        |setting, dir, _| {
+            let tasks = Tasks::new(setting, size, dir)?;
+            if let Some(out) = &args.out {
+                tasks.write(out)?;
+            }
+            tasks.measure()
+        },
+    )
 }

@@ -1,0 +1,172 @@
+//! JSON-RPC on loopback: how many transactions a second are taken, and how long each answer takes.
+//!
+//! A node is started as a process of its own, and so is the peer; both get the same transactions over the same number of
+//! connections, by turns. Connections are closed loops: each sends the next transaction when the last one is answered.
+
+mod connection;
+mod process;
+
+use super::{
+    BenchError,
+    figure::{Figure, Unit, median, quantile},
+    workload::{Setting, Workload, World},
+};
+use alloy_primitives::Bytes;
+use connection::Connection;
+use process::Process;
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+/// Accounts, all of which sign. Far more than requests are under way, so that no nonce overtakes the one before.
+const ACCOUNTS: u32 = 10_000;
+/// Most transactions a second that are made ready for one turn.
+const MOST_PER_SECOND: u32 = 20_000;
+
+/// How large a measurement is.
+#[derive(Clone, Debug)]
+pub struct Size {
+    /// Connections that send.
+    pub connections: usize,
+    /// How long one turn takes.
+    pub turn: Duration,
+    /// Turns of each.
+    pub rounds: u32,
+    /// The binary of Foundry's anvil, if that is to be measured beside.
+    pub anvil: Option<PathBuf>,
+}
+
+/// How a transaction is handed in.
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    /// The answer is the hash.
+    Send,
+    /// The answer is the receipt (EIP-7966).
+    SendSync,
+}
+
+impl Method {
+    const fn rpc(self) -> &'static str {
+        match self {
+            Self::Send => "eth_sendRawTransaction",
+            Self::SendSync => "eth_sendRawTransactionSync",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Send => "network.send",
+            Self::SendSync => "network.send_sync",
+        }
+    }
+}
+
+/// What one turn came to.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// A node with the transactions that it has not been sent yet.
+struct Target {
+    process: Process,
+    world: World,
+}
+
+impl Target {
+    fn turn(&mut self, method: Method, size: &Size) -> Result<Turn, BenchError> {
+        let most = MOST_PER_SECOND * size.turn.as_secs().max(1) as u32;
+        let transactions = self.world.transactions(most);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|source| BenchError::File { path: "a runtime".into(), source })?;
+        let (turn, sent) =
+            runtime.block_on(send(self.process.address(), method, &transactions, (size, self.process.patient())))?;
+        // The next turn goes on with the first one that was not sent, so that no nonce is left out.
+        self.world.take_back(most - sent as u32);
+        Ok(turn)
+    }
+}
+
+/// Measures a node over a new chain in the folder `dir`, and anvil beside it if `size` names its binary.
+///
+/// # Errors
+/// [`BenchError`] if a node does not start or refuses a transaction.
+pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<Figure>, BenchError> {
+    let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
+    let mut ours = Target { process: Process::ocelli(&world.genesis(0)?, dir)?, world };
+    let mut peer = match &size.anvil {
+        Some(binary) => {
+            let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
+            Some(Target { process: Process::anvil(binary, &world)?, world })
+        }
+        None => None,
+    };
+    let mut figures = Vec::new();
+    for (at, method) in [Method::Send, Method::SendSync].into_iter().enumerate() {
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for round in 0..size.rounds {
+            own.push(ours.turn(method, size)?);
+            match peer.as_mut().map(|peer| peer.turn(method, size)) {
+                Some(Ok(turn)) => others.push(turn),
+                Some(Err(error)) => tracing::warn!("no figure of {}: {error}", process::ANVIL),
+                None => {}
+            }
+            progress((at as f64 + f64::from(round + 1) / f64::from(size.rounds)) / 2.0);
+        }
+        figures.extend(summary(method, &own, &others));
+    }
+    Ok(figures)
+}
+
+fn summary(method: Method, own: &[Turn], peer: &[Turn]) -> Vec<Figure> {
+    let figure = |part: &str, unit, of: fn(&Turn) -> f64| {
+        let figure = Figure::new(format!("{}{part}", method.name()), median(own.iter().map(of)), unit);
+        if peer.is_empty() { figure } else { figure.beside(process::ANVIL, median(peer.iter().map(of))) }
+    };
+    vec![
+        figure("", Unit::TransactionsPerSecond, |turn| turn.per_second),
+        figure(".p50", Unit::Milliseconds, |turn| turn.p50_ms),
+        figure(".p99", Unit::Milliseconds, |turn| turn.p99_ms),
+    ]
+}
+
+/// A node that can be told how long to wait for a receipt is told to wait: on a busy machine its two seconds may not do.
+fn params(method: Method, raw: &Bytes, patient: bool) -> Vec<serde_json::Value> {
+    let raw = raw.to_string().into();
+    match method {
+        Method::SendSync if patient => vec![raw, (crate::limits::RECEIPT_WAIT_MOST.as_millis() as u64).into()],
+        Method::Send | Method::SendSync => vec![raw],
+    }
+}
+
+/// Sends in order until the turn is over or nothing is left; how many were sent.
+async fn send(
+    address: &str,
+    method: Method,
+    transactions: &[Bytes],
+    (size, patient): (&Size, bool),
+) -> Result<(Turn, usize), BenchError> {
+    let (next, started) = (AtomicUsize::new(0), Instant::now());
+    let loops = (0..size.connections).map(|_| async {
+        let mut connection = Connection::open(address).await?;
+        let mut took = Vec::new();
+        while started.elapsed() < size.turn {
+            let Some(raw) = transactions.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let asked = Instant::now();
+            connection.call(method.rpc(), &params(method, raw, patient)).await?;
+            took.push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok::<_, BenchError>(took)
+    });
+    let took: Vec<Vec<f64>> = futures_util::future::try_join_all(loops).await?;
+    let elapsed = started.elapsed().as_secs_f64();
+    let took: Vec<f64> = took.into_iter().flatten().collect();
+    let per_second = took.len() as f64 / elapsed;
+    let turn =
+        Turn { per_second, p50_ms: quantile(took.iter().copied(), 0.5), p99_ms: quantile(took.iter().copied(), 0.99) };
+    Ok((turn, took.len()))
+}
