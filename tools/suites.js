@@ -2,6 +2,7 @@
 
 import { core } from "./suites/core.js";
 import { e2e } from "./suites/e2e.js";
+import { fuzz } from "./suites/fuzz.js";
 import { rust } from "./suites/rust.js";
 import { style } from "./suites/style.js";
 import { tools } from "./suites/tools.js";
@@ -11,4 +12,4 @@ import { verdicts } from "./suites/verdicts.js";
 import { wasm } from "./suites/wasm.js";
 
 /** @type {import("./suite.js").Suite[]} */
-export const suites = [tools, style, core, rust, wasm, types, unit, verdicts, e2e];
+export const suites = [tools, style, core, rust, wasm, types, unit, verdicts, fuzz, e2e];
