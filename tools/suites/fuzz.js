@@ -20,7 +20,9 @@ export const fuzz = {
   name: "fuzz",
   about: "the fuzz targets, for some seconds each",
   folders: ["tests/fuzz"],
-  limitMinutes: 20,
+  limitMinutes: 40,
+  // Its compilation alone takes longer than everything else together.
+  onlyByName: true,
   async run(bench) {
     const targets = readdirSync(join(folder, "targets")).map((file) => file.replace(/\.rs$/, ""));
     await ensureRust(bench.options);
