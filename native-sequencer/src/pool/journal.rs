@@ -6,8 +6,9 @@
 //!                                      check: the first 8 bytes of its hash
 //! ```
 //!
-//! Entries are appended, many with one sync. What left the pool stays until the file is rewritten. An entry that was half
-//! written when the power failed, and what follows it, was accepted from nobody and is cut off.
+//! Entries are appended, many with one sync. What left the pool stays until the file is rewritten. What was half written when
+//! the power failed was accepted from nobody and is cut off. What is damaged in the middle costs the entries that it hits and
+//! no others: entries carry their check, so reading goes on at the next whole one.
 
 use crate::{
     limits,
@@ -17,7 +18,7 @@ use alloy_primitives::B256;
 use ocelli_core::{hash::keccak256, limits::TRANSACTION_BYTES};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader, Read, Seek, SeekFrom, Write},
+    io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -76,24 +77,32 @@ impl Journal {
             take_place(dir).map_err(failed)?;
             return Ok((Self::new(dir, genesis, file, bytes), Vec::new()));
         }
-        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
-        let mut reader = BufReader::new(&mut file);
-        let mut head = [0; HEAD as usize];
-        let is_ours = reader.read_exact(&mut head).is_ok() && head[..8] == MAGIC && head[8..] == genesis.0;
-        if !is_ours {
+        let bytes = fs::read(&path).map_err(failed)?;
+        let Some(body) = bytes.strip_prefix(&MAGIC).and_then(|rest| rest.strip_prefix(genesis.as_slice())) else {
             return Err(PoolError::OtherJournal { path });
-        }
-        let (entries, bytes) = read_entries(&mut reader).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        if length > bytes {
-            tracing::warn!(
-                bytes = length - bytes,
-                "the pool's journal ends with something half written, which is cut off"
+        };
+        let Found { entries, end, damaged } = find_entries(body);
+        if damaged > 0 {
+            tracing::error!(
+                damaged,
+                entries = entries.len(),
+                "{} is damaged in the middle: its transactions are kept but for those in that many damaged bytes. Check the \
+                 disk; whoever sent what is missing can send it again",
+                path.display()
             );
-            file.set_len(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+            let whole: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+            let (file, bytes) = write_beside(dir, &genesis, &whole).map_err(failed)?;
+            take_place(dir).map_err(failed)?;
+            return Ok((Self::new(dir, genesis, file, bytes), entries));
         }
-        file.seek(SeekFrom::Start(bytes)).map_err(failed)?;
-        Ok((Self::new(dir, genesis, file, bytes), entries))
+        let mut file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        let (end, cut) = (HEAD + end as u64, body.len() - end);
+        if cut > 0 {
+            tracing::warn!(bytes = cut, "the pool's journal ends with something half written, which is cut off");
+            file.set_len(end).and_then(|()| file.sync_all()).map_err(failed)?;
+        }
+        file.seek(SeekFrom::Start(end)).map_err(failed)?;
+        Ok((Self::new(dir, genesis, file, end), entries))
     }
 
     /// Appends transactions; they are durable when this returns. After an error nothing can be appended any more.
@@ -170,33 +179,39 @@ fn append_entry(encoded: &mut Vec<u8>, transaction: &[u8]) {
     encoded.extend_from_slice(&keccak256(transaction)[..CHECK]);
 }
 
-/// Whole entries up to the first one that is not, and where that begins.
-fn read_entries(reader: &mut impl Read) -> io::Result<(Vec<Vec<u8>>, u64)> {
-    let (mut entries, mut at) = (Vec::new(), HEAD);
-    loop {
-        let mut length = [0; 4];
-        if !read_whole(reader, &mut length)? {
-            return Ok((entries, at));
-        }
-        let length = u32::from_be_bytes(length) as usize;
-        if length > TRANSACTION_BYTES {
-            return Ok((entries, at));
-        }
-        let (mut transaction, mut check) = (vec![0; length], [0; CHECK]);
-        let is_whole = read_whole(reader, &mut transaction)? && read_whole(reader, &mut check)?;
-        if !is_whole || keccak256(&transaction)[..CHECK] != check {
-            return Ok((entries, at));
-        }
-        entries.push(transaction);
-        at += (4 + length + CHECK) as u64;
-    }
+/// What a journal's bytes hold.
+#[derive(Debug, Default)]
+struct Found {
+    /// Whole entries, oldest first.
+    entries: Vec<Vec<u8>>,
+    /// Where the last of them ends.
+    end: usize,
+    /// Bytes before that which belong to no whole entry.
+    damaged: usize,
 }
 
-/// Fills `out`; false if the file ends before.
-fn read_whole(reader: &mut impl Read, out: &mut [u8]) -> io::Result<bool> {
-    match reader.read_exact(out) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
+/// Every whole entry in `body`, whatever stands between them.
+fn find_entries(body: &[u8]) -> Found {
+    let (mut found, mut at) = (Found::default(), 0);
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        let Some(transaction) = whole_entry(rest) else {
+            at += 1;
+            continue;
+        };
+        found.entries.push(transaction.to_vec());
+        found.damaged += at - found.end;
+        at += 4 + transaction.len() + CHECK;
+        found.end = at;
     }
+    found
+}
+
+/// The transaction of the entry that `bytes` begin with.
+fn whole_entry(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    // No transaction is empty, and trying none is what makes a run of zeros cheap.
+    let length =
+        Some(u32::from_be_bytes(*length) as usize).filter(|length| (1..=TRANSACTION_BYTES).contains(length))?;
+    let (transaction, rest) = rest.split_at_checked(length)?;
+    (keccak256(transaction)[..CHECK] == *rest.get(..CHECK)?).then_some(transaction)
 }

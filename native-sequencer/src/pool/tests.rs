@@ -8,7 +8,7 @@ use crate::store;
 use alloy_primitives::U256;
 use kit::{Node, Offer, offer};
 use ocelli_tests::wallet::{MAX_FEE, TIP, Wallet};
-use std::fs;
+use std::{fs, path::Path};
 
 #[tokio::test]
 async fn an_accepted_transaction_waits_and_can_be_taken() {
@@ -286,9 +286,34 @@ async fn a_journal_that_ends_anywhere_keeps_what_is_whole() {
     garbled[ends[1] + 20] ^= 1;
     node.reopen_with_journal(&garbled);
     assert_eq!(node.pool.take(10, 7), sent[..1]);
-    node.submit(&sent[1]).await.expect("goes on after what was cut off");
+    node.submit(&sent[1]).await.expect("goes on after what was damaged");
     node.reopen();
-    assert_eq!(node.pool.take(10, 7), sent[..2]);
+    assert_eq!(node.pool.take(10, 7), sent, "what stood behind the damage was kept");
+}
+
+#[test]
+fn damage_in_the_middle_of_a_journal_costs_the_entries_that_it_hits() {
+    let texts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
+    let written = |dir: &Path, entries: &[&[u8]]| {
+        let (mut journal, _) = Journal::open(dir, B256::ZERO).expect("opens");
+        journal.append(entries.iter().copied()).expect("appends");
+        fs::read(dir.join(store::POOL_FILE)).expect("is there")
+    };
+    let whole = written(tempfile::tempdir().expect("a folder").path(), &texts);
+    let head = whole.len() - texts.iter().map(|text| 4 + text.len() + 8).sum::<usize>();
+    let second = head + 4 + texts[0].len() + 8;
+    for at in second..second + 4 + texts[1].len() + 8 {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join(store::POOL_FILE);
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        fs::write(&path, &damaged).expect("writes");
+        // What is appended afterwards is found as well: the damage is gone from the file.
+        written(dir.path(), &[b"five"]);
+        let (_, entries) = Journal::open(dir.path(), B256::ZERO).expect("opens");
+        assert_eq!(entries, [texts[0], texts[2], texts[3], b"five"], "byte {at}");
+        assert_eq!(fs::metadata(&path).expect("is there").len(), whole.len() as u64 + 1);
+    }
 }
 
 #[test]
