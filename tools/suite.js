@@ -15,7 +15,6 @@ import { add, fail, nothing, total } from "./tally.js";
  * @property {string} about one line
  * @property {string[]} folders relative to the repository; a suite fails where one of them is missing
  * @property {number} limitMinutes
- * @property {boolean} [onlyByName] left out, and counted as skipped, unless it is named
  * @property {(bench: Bench) => Promise<void>} run throws when it cannot go on, which counts as a failed test
  */
 

@@ -12,4 +12,4 @@ import { verdicts } from "./suites/verdicts.js";
 import { wasm } from "./suites/wasm.js";
 
 /** @type {import("./suite.js").Suite[]} */
-export const suites = [tools, style, core, rust, wasm, types, unit, verdicts, fuzz, e2e];
+export const suites = [tools, style, core, rust, wasm, types, unit, verdicts, e2e, fuzz];
