@@ -72,6 +72,15 @@ test("a refusal says the status, the endpoint's code and its sentence", async ()
   );
 });
 
+test("an endpoint that is busy says when to come again", async () => {
+  let seconds = "2";
+  await using endpoint = await serve((_, response) => response.writeHead(503, { "retry-after": seconds }).end());
+  for (const [said, ms] of [["2", 2_000], ["999999", limits.RETRY_MAX_MS], ["Fri, 27 Nov 2026 12:00:00 GMT", 0]] as const) {
+    seconds = said;
+    await assert.rejects(endpoint.api.chain(), failsWith(({ retryAfterMs }) => assert.equal(retryAfterMs, ms)));
+  }
+});
+
 test("an answer longer than the protocol allows is not read to its end", async () => {
   await using endpoint = await serve((_, response) => {
     const part = Buffer.alloc(1 << 16);

@@ -85,7 +85,9 @@ export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): 
     const { code, message } = readRefusal(await read(response, limits.REASON_BYTES).catch(() => new Uint8Array()));
     const text = `${base}/${path} answered ${response.status}${message && `: ${message}`}`;
     const advice = ADVICE[code];
-    return new EndpointError("HTTP_STATUS", text, { url, status: response.status, reason: code, ...(advice ? { advice } : {}) });
+    const { status } = response;
+    const retryAfterMs = readRetryAfter(response.headers.get("retry-after"));
+    return new EndpointError("HTTP_STATUS", text, { url, status, reason: code, retryAfterMs, ...(advice ? { advice } : {}) });
   }
 
   async function read(response: Response, limit: number): Promise<Bytes> {
@@ -144,6 +146,11 @@ function readRefusal(body: Bytes): { readonly code: string; readonly message: st
   const error = property(parseJson(body), "error");
   const [code, message] = [property(error, "code"), property(error, "message")];
   return { code: typeof code === "string" ? code : "", message: typeof message === "string" ? message : "" };
+}
+
+/** Seconds, as this API says them; a date is not waited for. */
+function readRetryAfter(seconds: string | null): number {
+  return seconds !== null && /^\d{1,6}$/.test(seconds) ? Math.min(Number(seconds) * 1_000, limits.RETRY_MAX_MS) : 0;
 }
 
 function readSummary(body: Bytes, url: string): ChainSummary {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Attested, createAttester } from "./attester.js";
 import type { BlockInfo, TaskList } from "./base/ocelli.js";
-import { EndpointError } from "./errors.js";
+import { EndpointError, OcelliError } from "./errors.js";
 import * as limits from "./limits.js";
 import { blockInfo } from "./testing/block_info.js";
 import { createManualClock } from "./testing/manual_clock.js";
@@ -15,15 +15,22 @@ function attest() {
   const signed: Signed[] = [];
   const attested: Attested[] = [];
   const problems: unknown[] = [];
-  const state: { head: BlockInfo | undefined; refusal: Error | undefined } = { head: undefined, refusal: undefined };
+  const signing: { during: () => void } = { during() {} };
+  const state: { head: BlockInfo | undefined; refusal: Error | undefined; posting: Promise<void> } = {
+    head: undefined,
+    refusal: undefined,
+    posting: Promise.resolve(),
+  };
   const attester = createAttester({
     clock,
     votable: (latest) => (state.head !== undefined && state.head.timeMs <= latest ? state.head : undefined),
     async sign({ height }, blocks) {
       signed.push({ height, blocks });
+      signing.during();
       return new Uint8Array();
     },
     async post() {
+      await state.posting;
       if (state.refusal) throw state.refusal;
     },
     onAttested: (what) => void attested.push(what),
@@ -36,7 +43,7 @@ function attest() {
     clock.advance(ms);
     await settled();
   };
-  return { clock, attester, signed, attested, problems, state, goOn };
+  return { clock, attester, signed, attested, problems, state, signing, goOn };
 }
 
 const refusal = (status: number, reason: string) => new EndpointError("HTTP_STATUS", "no", { url: "", status, reason });
@@ -84,12 +91,12 @@ test("what could not be handed in is said again, what was refused is not", async
   attester.checked(1, 0);
   state.refusal = new EndpointError("CONNECTION_LOST", "gone", { url: "" });
   await goOn(1);
-  state.refusal = refusal(409, "other_block");
+  state.refusal = refusal(409, "stale");
   await goOn(1, limits.ATTESTATION_INTERVAL_MS);
   state.refusal = undefined;
   await goOn(2, limits.ATTESTATION_INTERVAL_MS);
   assert.deepEqual(signed.map(({ blocks }) => blocks.length), [1, 1, 0]);
-  assert.equal(problems.length, 2);
+  assert.equal(problems.length, 1);
   assert.equal(attested.length, 1);
 });
 
@@ -112,6 +119,95 @@ test("who has no vote stops attesting, until somebody delegates", async () => {
   attester.ownerChanged();
   await goOn(3, limits.ATTESTATION_INTERVAL_MS);
   assert.equal(signed.length, 2);
+});
+
+test("what was checked while nobody with a vote stood behind the key is said for whoever delegates", async () => {
+  const { attester, signed, state, goOn } = attest();
+  for (const [height, reason] of [[1, "not_registered"], [2, "invalid_attestation"]] as const) {
+    attester.checked(height, 0);
+    state.refusal = refusal(403, reason);
+    await goOn(height, limits.ATTESTATION_INTERVAL_MS);
+    state.refusal = undefined;
+    attester.ownerChanged();
+    await goOn(height, limits.ATTESTATION_INTERVAL_MS);
+    assert.deepEqual(signed.at(-1), { height, blocks: [{ height, tasks: [0] }] });
+  }
+  assert.equal(signed.length, 4);
+});
+
+test("a refusal of the owner before silences no new one", async () => {
+  const { attester, signed, attested, state, goOn } = attest();
+  let answer = () => {};
+  state.posting = new Promise((resolve) => (answer = resolve));
+  state.refusal = refusal(403, "not_registered");
+  attester.checked(1, 0);
+  await goOn(1);
+  attester.ownerChanged();
+  answer();
+  await settled();
+  state.refusal = undefined;
+  await goOn(1, limits.ATTESTATION_INTERVAL_MS);
+  assert.equal(signed.length, 2);
+  assert.deepEqual(attested[0]?.blocks, [{ height: 1, tasks: [0] }]);
+});
+
+test("an endpoint that does not know the header yet is told again, later each time", async () => {
+  const { attester, signed, attested, state, goOn } = attest();
+  attester.checked(1, 0);
+  state.refusal = refusal(404, "unknown_block");
+  for (let again = 0; again < 8; again += 1) await goOn(1, limits.ATTESTATION_INTERVAL_MS);
+  assert.ok(signed.length > 1 && signed.length < 6, `${signed.length}`);
+  state.refusal = undefined;
+  await goOn(1, limits.RETRY_MAX_MS);
+  assert.deepEqual(attested[0]?.blocks, [{ height: 1, tasks: [0] }]);
+});
+
+test("an endpoint that says when to come again is not asked before", async () => {
+  const { attester, signed, state, goOn } = attest();
+  attester.checked(1, 0);
+  state.refusal = new EndpointError("HTTP_STATUS", "busy", { url: "", status: 503, reason: "stopped", retryAfterMs: 10_000 });
+  await goOn(1);
+  await goOn(1, 9_999);
+  assert.equal(signed.length, 1);
+  await goOn(1, 1);
+  assert.equal(signed.length, 2);
+});
+
+test("a header that was replaced is not voted for again, and what was checked below it is not lost", async () => {
+  const { attester, signed, attested, state, goOn } = attest();
+  attester.checked(1, 0);
+  attester.checked(2, 0);
+  state.refusal = refusal(409, "other_term");
+  await goOn(2);
+  await goOn(2, limits.RETRY_MAX_MS);
+  assert.equal(signed.length, 1);
+  state.refusal = undefined;
+  attester.rewind(1);
+  state.head = undefined;
+  await goOn(2, limits.ATTESTATION_INTERVAL_MS);
+  assert.deepEqual(attested[0]?.blocks, [{ height: 1, tasks: [0] }]);
+});
+
+test("a header ahead of the own clock is voted for when its time comes, and the clock is told of once", async () => {
+  const { clock, attester, signed, problems, state } = attest();
+  state.head = blockInfo({ height: 1, timeMs: clock.now() + limits.CLOCK_AHEAD_MS + 5_000 });
+  attester.wake();
+  attester.checked(1, 0);
+  clock.advance(4_999);
+  await settled();
+  assert.equal(signed.length, 0);
+  clock.advance(1);
+  await settled();
+  assert.deepEqual(signed, [{ height: 1, blocks: [{ height: 1, tasks: [0] }] }]);
+  assert.deepEqual(problems.map((error) => error instanceof OcelliError && error.code), ["CLOCK_BEHIND"]);
+});
+
+test("what is signed when a fault is found below it is not sent", async () => {
+  const { attester, attested, state, signing, goOn } = attest();
+  attester.checked(1, 0);
+  signing.during = () => (state.head = undefined);
+  await goOn(1);
+  assert.deepEqual(attested, []);
 });
 
 test("what a certificate covers is not said, whether it was checked before or after", async () => {

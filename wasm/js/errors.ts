@@ -18,6 +18,7 @@ export type OcelliErrorCode =
   | "WORKER_CRASHED"
   | "FELL_BEHIND"
   | "NOT_ATTESTED"
+  | "CLOCK_BEHIND"
   | "STOPPED"
   | "INTERNAL";
 
@@ -44,6 +45,7 @@ type EndpointErrorOptions = {
   readonly url: string;
   readonly status?: number | undefined;
   readonly reason?: string;
+  readonly retryAfterMs?: number;
 };
 
 /** The endpoint could not be reached, or it answered with a status other than success. */
@@ -53,14 +55,17 @@ export class EndpointError extends OcelliError {
   readonly status: number | undefined;
   /** The endpoint's own code for why it refused, such as `not_registered`; empty if it gave none. */
   readonly reason: string;
+  /** How long to wait before the same is asked again, in milliseconds, if the endpoint said so; otherwise 0. */
+  readonly retryAfterMs: number;
 
   constructor(
     code: "CONNECTION_LOST" | "HTTP_STATUS" | "TOO_LARGE" | "ENDPOINT_LIED" | "FELL_BEHIND",
     message: string,
-    { url, status, reason = "", ...options }: OcelliErrorOptions & EndpointErrorOptions,
+    { url, status, reason = "", retryAfterMs = 0, ...options }: OcelliErrorOptions & EndpointErrorOptions,
   ) {
     super(code, message, options);
     this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
     this.url = url;
     this.status = status;
   }
@@ -98,6 +103,7 @@ const ADVICE: Readonly<Record<OcelliErrorCode, string>> = {
   WORKER_CRASHED: "It has been replaced; if this happens again and again, lower `workers`",
   FELL_BEHIND: "Give the verifier more `workers` or `cpu`",
   NOT_ATTESTED: "Someone's attestation is nobody's word; it is left out",
+  CLOCK_BEHIND: "Set this computer's clock; until then its votes come late or not at all",
   INTERNAL: "This is a mistake in the package; please report it",
   STOPPED: "Create a new verifier",
 };
