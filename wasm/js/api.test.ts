@@ -110,10 +110,13 @@ test("an answer that is cut short, and none at all, are a lost connection", asyn
 });
 
 test("where the chain is must be said in the agreed form", async () => {
-  let answer: unknown = { head: { height: 7, hash: "0x" }, attestedHeight: 5 };
+  const [genesis, evidence] = [`0x${"ab".repeat(32)}`, `0x${"cd".repeat(32)}`];
+  const agreed = { genesis, head: { height: 7, hash: "0x" }, attestedHeight: 5, faults: [{ height: 6, evidence }, { evidence: 1 }] };
+  let answer: unknown = agreed;
   await using endpoint = await serve((_, response) => response.end(JSON.stringify(answer)));
-  assert.deepEqual(await endpoint.api.summary(), { head: 7, attested: 5 });
-  for (answer of [null, {}, { head: 7, attestedHeight: 5 }, { head: { height: -1 }, attestedHeight: 0 }]) {
+  assert.deepEqual(await endpoint.api.summary(), { head: 7, attested: 5, genesis, faults: [evidence] });
+  const others = [{ head: 7 }, { head: { height: -1 } }, { genesis: "0x" }, { faults: undefined }];
+  for (answer of [null, {}, ...others.map((other) => ({ ...agreed, ...other }))]) {
     await assert.rejects(endpoint.api.summary(), failsWith(({ code }) => assert.equal(code, "ENDPOINT_LIED")));
   }
 });

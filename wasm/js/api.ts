@@ -17,6 +17,10 @@ export type ChainSummary = {
   readonly head: number;
   /** The height up to which blocks are certified. */
   readonly attested: number;
+  /** The hash of its genesis. */
+  readonly genesis: Hex;
+  /** The hashes of the evidence against it. */
+  readonly faults: readonly Hex[];
 };
 
 export type Api = {
@@ -156,14 +160,19 @@ function readRetryAfter(seconds: string | null): number {
 function readSummary(body: Bytes, url: string): ChainSummary {
   const summary = parseJson(body);
   const [head, attested] = [property(property(summary, "head"), "height"), property(summary, "attestedHeight")];
-  if (!isHeight(head) || !isHeight(attested)) {
+  const [genesis, faults] = [property(summary, "genesis"), property(summary, "faults")];
+  if (!isHeight(head) || !isHeight(attested) || !isHash(genesis) || !Array.isArray(faults)) {
     throw new EndpointError("ENDPOINT_LIED", "The endpoint does not say where its chain is", { url });
   }
-  return { head, attested };
+  return { head, attested, genesis, faults: faults.map((fault) => property(fault, "evidence")).filter(isHash) };
 }
 
 function isHeight(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isHash(value: unknown): value is Hex {
+  return typeof value === "string" && /^0x[0-9a-f]{64}$/.test(value);
 }
 
 function parseJson(body: Bytes): unknown {

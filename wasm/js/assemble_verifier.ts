@@ -1,6 +1,6 @@
 /** Puts a verifier together out of its parts: what each finds out is told to those that need it. */
 
-import type { Api, Bytes, FetchOptions } from "./api.js";
+import type { Api, FetchOptions } from "./api.js";
 import { createAttester } from "./attester.js";
 import type { TaskList, VoterInfo } from "./base/ocelli.js";
 import { checkTask } from "./check_task.js";
@@ -12,6 +12,7 @@ import { createFollower } from "./follower.js";
 import * as limits from "./limits.js";
 import type { Settings } from "./options.js";
 import type { ChainInfo } from "./protocol.js";
+import { createRoom } from "./room.js";
 import type { OpenSocket } from "./socket.js";
 import { openStream } from "./stream.js";
 import { type BoardTask, createTaskBoard } from "./task_board.js";
@@ -44,20 +45,21 @@ export function assembleVerifier(parts: Parts): Verifier {
   let paused = false;
   const status = createVerifierStatus((now) => events.emit("status", now));
   const blocks = createFollowedBlocks();
+  const checksAll = settings.from === "genesis";
   const board = createTaskBoard({
     redundancy: chain.redundancy,
     maxBlocks: limits.REMEMBERED_BLOCKS,
-    maxCertified: limits.CERTIFIED_BLOCKS,
+    maxCertified: checksAll ? limits.REMEMBERED_BLOCKS : limits.CERTIFIED_BLOCKS,
   });
 
   const faults = createFaultDesk({
     clock,
     call,
+    fetch: api.evidence,
     post: api.postEvidence,
     onFault: (fault) => events.emit("fault", fault),
     onProblem: problem,
   });
-  const takeFault = (evidence: Bytes, by: "me" | "network") => faults.take(evidence, by).catch(problem);
 
   const attester = createAttester({
     clock,
@@ -68,20 +70,34 @@ export function assembleVerifier(parts: Parts): Verifier {
     onProblem: problem,
   });
 
-  const runner = createTaskRunner({ board, atOnce: 2 * settings.workers, run: runTask, onProblem: problem });
+  const runner = createTaskRunner({
+    clock,
+    board,
+    atOnce: 2 * settings.workers,
+    run: runTask,
+    onDone: () => room.look(),
+    onProblem: problem,
+  });
+  const room = createRoom(() => Math.min(board.lowest(), runner.lowest()));
 
   const follower = createFollower({
     url: settings.url,
     api,
     call,
+    genesis: chain.genesisHash,
     blocks,
     verifier: address,
     from: settings.from,
+    room: checksAll ? room.at : () => Promise.resolve(),
     onBlock: addBlock,
     onRewind(height) {
       board.rewind(height);
       attester.rewind(height);
       events.emit("rewind", { height });
+    },
+    onRestart() {
+      board.rewind(0);
+      attester.rewind(0);
     },
     onChecked: attestedByOther,
     onCertificate({ after, height, hash, attestations }) {
@@ -89,7 +105,7 @@ export function assembleVerifier(parts: Parts): Verifier {
       attester.certified(height);
       events.emit("certificate", { after, height, block: hash, attestations });
     },
-    onFault: ({ evidence, by }) => void takeFault(evidence, by),
+    onFault: (fault) => void faults.take(fault),
     onProblem: problem,
   });
 
@@ -100,7 +116,7 @@ export function assembleVerifier(parts: Parts): Verifier {
     prepare: follower.catchUp,
     onOpen() {
       status.connected();
-      runner.wake();
+      runner.connected();
     },
     onLost: status.lost,
     onFrame: follower.take,
@@ -130,7 +146,7 @@ export function assembleVerifier(parts: Parts): Verifier {
     const { verdict, ms } = await checkTask(toCheck, { url: settings.url, api, pool, clock });
     if (ending.signal.aborted || verdict.kind === "not-committed") return;
     events.emit("task", { height, block: hash, ...named(info), ms, verdict: verdict.kind, by: "me" });
-    if (verdict.kind === "fault") await takeFault(verdict.evidence, "me");
+    if (verdict.kind === "fault") void faults.take({ by: "me", height, block: hash, evidence: verdict.evidence });
     else if (blocks.at(height)?.info.hash === hash) attester.checked(height, task);
   }
 

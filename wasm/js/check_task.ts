@@ -33,7 +33,8 @@ export async function checkTask(task: TaskToCheck, context: CheckTaskContext): P
     const outcome = await attemptTask(task, context, { fresh: attempt > 1 });
     if (!(outcome instanceof OcelliError)) return outcome;
     if (attempt >= limits.FETCH_ATTEMPTS) throw outcome;
-    await new Promise<void>((resolve) => context.clock.after(backoff.next(), resolve));
+    const wait = Math.max(backoff.next(), outcome instanceof EndpointError ? outcome.retryAfterMs : 0);
+    await new Promise<void>((resolve) => context.clock.after(wait, resolve));
   }
 }
 

@@ -92,7 +92,7 @@ const ADVICE: Readonly<Record<OcelliErrorCode, string>> = {
   TOO_LARGE: "The endpoint sends more than the protocol allows; use another one",
   ENDPOINT_LIED: "The endpoint sends what the chain has not committed to; use another one",
   MALFORMED: "The endpoint is of another version than this package, or is not an Ocelli endpoint",
-  OTHER_CHAIN: "The endpoint serves another chain; check its address",
+  OTHER_CHAIN: "The endpoint serves another chain; check its address, or create a new verifier for that chain",
   OTHER_GENESIS: "The endpoint serves another chain than the one pinned; check `genesis` and `url`",
   UNSUPPORTED_CHAIN: "Install a version of this package that supports the chain's parameters",
   INVALID_ARGUMENT: "See the documentation of the option",

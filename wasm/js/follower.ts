@@ -2,16 +2,18 @@
  * Follows the chain: takes the frames of the stream, opens every block on its parent, and tells of what it finds.
  *
  * Guaranteed: `onBlock` is called with blocks each of which is the parent of the next and passed the core's block check;
- * where the sequencer replaces blocks in a higher term, `onRewind` is called first. A block that was found faulty is never
- * followed, nor what stands on it.
+ * where the sequencer replaces blocks in a higher term, which only its signature says, `onRewind` is called first, and
+ * `onRestart` where the next block does not stand on the last one. A block that fails the block check is never followed, nor
+ * what stands on it; rows and columns are not this module's.
  */
 
 import type { Api, Bytes, Hex } from "./api.js";
 import type { StreamEvent, TaskList, VoterInfo } from "./base/ocelli.js";
-import { CoreError, EndpointError } from "./errors.js";
+import { CoreError, EndpointError, OcelliError } from "./errors.js";
+import type { FoundFault } from "./fault_desk.js";
 import { type FollowedBlock, type FollowedBlocks } from "./followed_blocks.js";
 import * as limits from "./limits.js";
-import type { OpenedBlock } from "./protocol.js";
+import type { Anchor, OpenedBlock } from "./protocol.js";
 import type { WorkerClient } from "./worker_client.js";
 
 /** Where a verifier begins. */
@@ -19,19 +21,25 @@ export type From = "latest" | "genesis";
 
 export type FollowerOptions = {
   readonly url: string;
-  readonly api: Pick<Api, "summary" | "block" | "evidence">;
+  readonly api: Pick<Api, "summary" | "block">;
   readonly call: WorkerClient["call"];
+  /** The hash of the chain's genesis. */
+  readonly genesis: Hex;
   readonly blocks: FollowedBlocks;
   /** The address in whose order tasks are taken. */
   readonly verifier: Hex;
   readonly from: From;
+  /** Resolves when the block at `height` may be opened: at once, or when enough of those below it is checked. */
+  readonly room: (height: number) => Promise<void>;
   /** `order` has the tasks' numbers in this verifier's order. */
   readonly onBlock: (block: FollowedBlock, order: Uint32Array) => void;
   readonly onRewind: (height: number) => void;
+  /** All blocks so far are forgotten. */
+  readonly onRestart: () => void;
   readonly onChecked: (voter: VoterInfo, vote: { height: number; header: Hex; blocks: readonly TaskList[] }) => void;
   readonly onCertificate: (certificate: Certified) => void;
-  /** The block at `height` is wrong, or two were signed; the evidence has not been checked again. */
-  readonly onFault: (fault: { readonly height: number; readonly evidence: Bytes; readonly by: "me" | "network" }) => void;
+  /** A block is wrong, or two were signed; the evidence has not been checked again. */
+  readonly onFault: (fault: FoundFault) => void;
   readonly onProblem: (error: unknown) => void;
 };
 
@@ -56,7 +64,6 @@ export function createFollower(options: FollowerOptions): Follower {
   let begun = false;
   let certifiedUpTo = 0;
   const faulty = new Set<Hex>();
-  const evidenceSeen = new Set<Hex>();
 
   async function take(frame: Bytes): Promise<void> {
     const event = await call("decode", { frame });
@@ -68,20 +75,24 @@ export function createFollower(options: FollowerOptions): Follower {
       case "attested":
         return attested(event);
       case "fault":
-        return foreignFault(event);
+        return options.onFault({ by: "network", evidence: event.evidence });
       case "lagged":
         throw new EndpointError("FELL_BEHIND", "The endpoint has sent more than was read", { url });
     }
   }
 
   async function catchUp(): Promise<number> {
-    const { head, attested } = await api.summary();
+    const { head, attested, genesis, faults } = await api.summary();
+    if (genesis !== options.genesis) throw new OcelliError("OTHER_CHAIN", `${url} serves another chain now`);
+    for (const evidence of faults) options.onFault({ by: "network", evidence });
     if (!begun) {
       await begin(from === "genesis" || head <= limits.FROM_GENESIS_BLOCKS ? 0 : nearHead(head, attested));
       begun = true;
     } else if (from === "latest" && head > blocks.height() + limits.CATCH_UP_BLOCKS) {
       onProblem(new EndpointError("FELL_BEHIND", `Too far behind block ${head}, beginning anew`, { url }));
+      await compareHead();
       await begin(nearHead(head, attested));
+      options.onRestart();
     }
     await followTo(head, head);
     return blocks.height();
@@ -95,8 +106,28 @@ export function createFollower(options: FollowerOptions): Follower {
   /** Stands on the block at `height` from now on, or on the genesis. */
   async function begin(height: number): Promise<void> {
     if (height === 0) return blocks.restart();
-    const anchor = await call("anchor", { document: await api.block(height) });
+    const anchor = await signed(height);
     blocks.restart({ ...anchor, tasks: [], parent: undefined, isAnchor: true });
+  }
+
+  /** The block of this name on the sequencer's signature alone. */
+  async function signed(name: Hex | number): Promise<Anchor> {
+    const anchor = await call("anchor", { document: await api.block(name, { fresh: true }) });
+    const { height, hash } = anchor.info;
+    if (name !== height && name !== hash) throw new EndpointError("ENDPOINT_LIED", `Asked for block ${name}, it sent ${height}`, { url });
+    return anchor;
+  }
+
+  /** Before this verifier leaves its blocks: sees that the chain still has the last of them, or goes back to where it does. */
+  async function compareHead(): Promise<void> {
+    const head = blocks.head();
+    if (head === undefined || faulty.has(head.info.hash)) return;
+    const theirs = await signed(head.info.height);
+    if (theirs.info.hash === head.info.hash) return;
+    if (theirs.info.term === head.info.term) return equivocation(head, theirs.signedHeader);
+    if (theirs.info.term < head.info.term) throw replacedInVain(head.info.height);
+    rewind(head.info.height - 1);
+    await compareHead();
   }
 
   async function follow(sealed: Sealed): Promise<void> {
@@ -105,6 +136,8 @@ export function createFollower(options: FollowerOptions): Follower {
     if (known !== undefined) {
       if (known.info.hash === sealed.hash || sealed.term < known.info.term) return;
       if (sealed.term === known.info.term) return equivocation(known, owned(sealed.header));
+      // The frame is anybody's word. What replaces blocks has the sequencer's signature.
+      if ((await signed(sealed.hash)).info.term <= known.info.term) throw replacedInVain(sealed.height);
       rewind(sealed.height - 1);
     }
     await followTo(sealed.height, sealed.hash);
@@ -114,6 +147,7 @@ export function createFollower(options: FollowerOptions): Follower {
   async function followTo(height: number, name: Hex | number): Promise<void> {
     while (blocks.height() < height) {
       const next = blocks.height() + 1;
+      await options.room(next);
       if (!(await openNext(next === height ? name : next))) return;
     }
   }
@@ -130,7 +164,8 @@ export function createFollower(options: FollowerOptions): Follower {
         return true;
       }
       if (verdict.kind === "fault") {
-        if (!faulty.has(info.hash)) options.onFault({ height: info.height, evidence: verdict.evidence, by: "me" });
+        const { height, hash: block } = info;
+        if (!faulty.has(block)) options.onFault({ height, block, evidence: verdict.evidence, by: "me" });
         faulty.add(info.hash);
         return false;
       }
@@ -149,8 +184,8 @@ export function createFollower(options: FollowerOptions): Follower {
   async function reconcile(): Promise<boolean> {
     const head = blocks.head();
     if (head === undefined) throw new EndpointError("ENDPOINT_LIED", "The first block does not stand on the genesis", { url });
-    const theirs = await call("anchor", { document: await api.block(head.info.height, { fresh: true }) });
-    if (theirs.info.height !== head.info.height || theirs.info.hash === head.info.hash || theirs.info.term < head.info.term) {
+    const theirs = await signed(head.info.height);
+    if (theirs.info.hash === head.info.hash || theirs.info.term < head.info.term) {
       throw new EndpointError("ENDPOINT_LIED", `Block ${head.info.height + 1} does not stand on block ${head.info.height}`, { url });
     }
     if (theirs.info.term === head.info.term) {
@@ -163,15 +198,20 @@ export function createFollower(options: FollowerOptions): Follower {
 
   function rewind(height: number) {
     if (height < certifiedUpTo || (height > 0 && blocks.at(height) === undefined)) {
-      throw new EndpointError("ENDPOINT_LIED", `Block ${height + 1} was replaced although it was certified or long followed`, { url });
+      throw replacedInVain(height + 1);
     }
     blocks.rewind(height);
     options.onRewind(height);
   }
 
+  function replacedInVain(height: number): EndpointError {
+    return new EndpointError("ENDPOINT_LIED", `Block ${height} was replaced, which it may not be`, { url });
+  }
+
   async function equivocation(known: FollowedBlock, other: Bytes): Promise<void> {
     const evidence = await call("equivocation", { one: known.signedHeader, other });
-    if (evidence !== undefined) options.onFault({ height: known.info.height, evidence, by: "me" });
+    const { height, hash: block } = known.info;
+    if (evidence !== undefined) options.onFault({ height, block, evidence, by: "me" });
   }
 
   async function checked({ attestation, height, header, blocks: lists }: Extract<StreamEvent, { kind: "checked" }>) {
@@ -199,12 +239,6 @@ export function createFollower(options: FollowerOptions): Follower {
     certifiedUpTo = Math.max(certifiedUpTo, verdict.height);
     const { height, block: hash, attestations } = verdict;
     options.onCertificate({ after, height, hash, attestations });
-  }
-
-  async function foreignFault({ height, evidence: hash }: Extract<StreamEvent, { kind: "fault" }>): Promise<void> {
-    if (evidenceSeen.has(hash) || evidenceSeen.size >= limits.FOREIGN_EVIDENCE) return;
-    evidenceSeen.add(hash);
-    options.onFault({ height, evidence: await api.evidence(hash), by: "network" });
   }
 
   return { catchUp, take };

@@ -25,6 +25,8 @@ export const OPEN_BLOCKS = 8;
 export const REMEMBERED_BLOCKS = 2_048;
 /** Most certified blocks whose tasks an idle verifier still checks. */
 export const CERTIFIED_BLOCKS = 64;
+/** How far above the lowest task that waits a verifier that checks everything follows the chain. */
+export const BLOCKS_AHEAD = 256;
 /** Most bytes of the documents of remembered blocks; those of older ones are fetched again when they are needed. */
 export const DOCUMENTS_KEPT_BYTES = 64 << 20;
 /** Most blocks that one attestation lists tasks of. */
@@ -40,10 +42,14 @@ export const FOREIGN_EVIDENCE = 64;
 export const CATCH_UP_BLOCKS = 1_024;
 /** A chain no higher than this is followed from its genesis. */
 export const FROM_GENESIS_BLOCKS = 256;
-/** How often a body, document or piece of code is asked for before it counts as not to be had. */
+/** How often a body, document or piece of code is asked for at once before it counts as not to be had for now. */
 export const FETCH_ATTEMPTS = 4;
 /** How often a task is begun again after its worker crashed. */
 export const TASK_ATTEMPTS = 3;
+/** How long a task that gets no verdict is tried again, in milliseconds. */
+export const TASK_PATIENCE_MS = 600_000;
+/** Most tasks that wait to be tried again, each by itself. */
+export const FAILING_TASKS = 4_096;
 /** How far a header's time may be ahead of the own clock, in milliseconds, to be voted for. */
 export const CLOCK_AHEAD_MS = 2_000;
 /** The time between two attestations, in milliseconds. */

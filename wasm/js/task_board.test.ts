@@ -83,3 +83,16 @@ test("tasks of blocks that were replaced are gone, also those under way", () => 
   tasks.giveBack(underWay);
   assert.deepEqual(takeAll(tasks), ["2/5"]);
 });
+
+test("the lowest height is that of the lowest block with a task that nobody has taken", () => {
+  const tasks = board();
+  assert.equal(tasks.lowest(), Infinity);
+  add(tasks, 1, [0]);
+  add(tasks, 2, [0]);
+  tasks.certified(1);
+  assert.equal(tasks.lowest(), 1);
+  assert.equal(tasks.take()?.height, 2);
+  assert.equal(tasks.lowest(), 1);
+  tasks.take();
+  assert.equal(tasks.lowest(), Infinity);
+});

@@ -30,6 +30,8 @@ export type TaskBoard = {
   readonly certified: (height: number) => void;
   /** Removes the blocks above `height`: they are not of the chain any more. */
   readonly rewind: (height: number) => void;
+  /** The lowest height with a task that nobody has taken; `Infinity` if there is none. */
+  readonly lowest: () => number;
   /** Tasks that nobody has taken, and how many of them are not covered. */
   readonly waiting: () => { readonly tasks: number; readonly uncovered: number };
 };
@@ -130,6 +132,10 @@ export function createTaskBoard({ redundancy, maxBlocks, maxCertified }: TaskBoa
     },
     rewind(height) {
       for (const above of entries.keys()) if (above > height) entries.delete(above);
+    },
+    lowest() {
+      for (const { height, uncovered, covered } of entries.values()) if (uncovered.size + covered.size > 0) return height;
+      return Infinity;
     },
     waiting() {
       let [tasks, uncovered] = [0, 0];
