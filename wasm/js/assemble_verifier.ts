@@ -114,6 +114,7 @@ export function assembleVerifier(parts: Parts): Verifier {
     openSocket: parts.openSocket,
     clock,
     prepare: follower.catchUp,
+    hasMissed: follower.hasMissed,
     onOpen() {
       status.connected();
       runner.connected();

@@ -127,6 +127,16 @@ test("from the genesis means from the genesis", async () => {
   assert.equal(log.length, length);
 });
 
+test("a block that the endpoint has and has not told of was missed", async () => {
+  const { follower, serve, sealed } = follow(chain(2));
+  await follower.catchUp();
+  assert.equal(await follower.hasMissed(), false);
+  serve(fake(3));
+  assert.equal(await follower.hasMissed(), true);
+  await sealed(fake(3));
+  assert.equal(await follower.hasMissed(), false);
+});
+
 test("blocks that a frame skips are fetched", async () => {
   const { follower, log, serve, sealed } = follow(chain(1));
   await follower.catchUp();

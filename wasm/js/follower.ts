@@ -55,6 +55,8 @@ export type Follower = {
   readonly catchUp: () => Promise<number>;
   /** Takes a frame of the stream. */
   readonly take: (frame: Bytes) => Promise<void>;
+  /** Whether the endpoint has a block that it has not told of. */
+  readonly hasMissed: () => Promise<boolean>;
 };
 
 type Sealed = Extract<StreamEvent, { kind: "sealed" }>;
@@ -63,12 +65,15 @@ export function createFollower(options: FollowerOptions): Follower {
   const { url, api, call, blocks, verifier, from, onProblem } = options;
   let begun = false;
   let certifiedUpTo = 0;
+  /** The height of the newest block that the endpoint has told of. */
+  let toldOf = 0;
   const faulty = new Set<Hex>();
 
   async function take(frame: Bytes): Promise<void> {
     const event = await call("decode", { frame });
     switch (event.kind) {
       case "sealed":
+        toldOf = event.height;
         return follow(event);
       case "checked":
         return checked(event);
@@ -84,6 +89,7 @@ export function createFollower(options: FollowerOptions): Follower {
   async function catchUp(): Promise<number> {
     const { head, attested, genesis, faults } = await api.summary();
     if (genesis !== options.genesis) throw new OcelliError("OTHER_CHAIN", `${url} serves another chain now`);
+    toldOf = head;
     for (const evidence of faults) options.onFault({ by: "network", evidence });
     if (!begun) {
       await begin(from === "genesis" || head <= limits.FROM_GENESIS_BLOCKS ? 0 : nearHead(head, attested));
@@ -241,7 +247,11 @@ export function createFollower(options: FollowerOptions): Follower {
     options.onCertificate({ after, height, hash, attestations });
   }
 
-  return { catchUp, take };
+  async function hasMissed(): Promise<boolean> {
+    return (await api.summary()).head > toldOf;
+  }
+
+  return { catchUp, take, hasMissed };
 }
 
 function forCertificate({ height, term, hash, timeMs, rows, columns }: FollowedBlock["info"]) {

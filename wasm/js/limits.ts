@@ -35,6 +35,8 @@ export const ATTESTATION_BLOCKS = 256;
 export const ATTESTATION_TASKS = 32_768;
 /** Most frames that wait to be read; with more, the connection is given up and made again. */
 export const WAITING_FRAMES = 1_024;
+/** Most bytes of frames that wait to be read: more than two of the largest. */
+export const WAITING_BYTES = 40 << 20;
 /** Most pieces of evidence by others that are fetched and checked. */
 export const FOREIGN_EVIDENCE = 64;
 
@@ -58,7 +60,7 @@ export const ATTESTATION_INTERVAL_MS = 1_000;
 export const REQUEST_MS = 15_000;
 /** How long a worker may take to begin, and to answer a call, in milliseconds. */
 export const WORKER_MS = 60_000;
-/** A stream that brings nothing for this long is made again, in milliseconds. */
+/** When a stream has brought nothing for this long, the endpoint is asked whether it should have, in milliseconds. */
 export const SILENCE_MS = 60_000;
 /** The first and the longest wait before something is tried again, in milliseconds. */
 export const RETRY_MIN_MS = 250;

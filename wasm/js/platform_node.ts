@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { EnvironmentError } from "./errors.js";
+import * as limits from "./limits.js";
 import type { Platform } from "./platform.js";
 import type { OpenSocket } from "./socket.js";
 import type { WorkerLike } from "./worker_client.js";
@@ -20,7 +21,7 @@ export const nodePlatform: Platform = {
     if (typeof WebSocket === "function") return (url) => new WebSocket(url);
     try {
       const { WebSocket: Implementation } = await import("ws");
-      return (url) => new Implementation(url);
+      return (url) => new Implementation(url, { maxPayload: limits.FRAME_BYTES });
     } catch (cause) {
       throw new EnvironmentError("NO_WEBSOCKET", "There is no WebSocket here", { cause });
     }

@@ -11,7 +11,7 @@ function follow({ onFrame = async () => {} }: { onFrame?: (frame: Uint8Array) =>
   const clock = createManualClock();
   const sockets: FakeSocket[] = [];
   const lost: OcelliError[] = [];
-  const state = { have: 0, opened: 0, reachable: true };
+  const state = { have: 0, opened: 0, reachable: true, asked: 0, hasMissed: async () => true };
   const stream = openStream({
     url: "https://chain.example/",
     clock,
@@ -24,6 +24,10 @@ function follow({ onFrame = async () => {} }: { onFrame?: (frame: Uint8Array) =>
     async prepare() {
       if (!state.reachable) throw new EndpointError("CONNECTION_LOST", "not there", { url: "" });
       return state.have;
+    },
+    hasMissed() {
+      state.asked += 1;
+      return state.hasMissed();
     },
     onOpen: () => void (state.opened += 1),
     onLost: (error) => void lost.push(error),
@@ -158,9 +162,76 @@ test("what is no frame ends the connection", async () => {
   assert.equal(lost[0]?.code, "TOO_LARGE");
 });
 
-test("a silent connection is made again", async () => {
+test("bytes of frames that wait are bounded too", async () => {
+  const { last, lost } = follow({ onFrame: () => new Promise(() => {}) });
+  await settled();
+  const large = new ArrayBuffer(limits.FRAME_BYTES);
+  const most = Math.floor(limits.WAITING_BYTES / limits.FRAME_BYTES) + 1;
+  for (let count = 0; count < most; count += 1) last().server.send(large);
+  await settled();
+  assert.equal(lost.length, 0);
+  last().server.send(large);
+  await settled();
+  assert.equal(lost[0]?.code, "FELL_BEHIND");
+});
+
+test("no connection is prepared while a frame of the one before is dealt with", async () => {
+  let dealt = () => {};
+  const { clock, sockets, last } = follow({ onFrame: () => new Promise((resolve) => (dealt = resolve)) });
+  await settled();
+  last().server.send(frame(1));
+  last().server.close();
+  await settled();
+  clock.advance(limits.RETRY_MAX_MS);
+  await settled();
+  assert.equal(sockets.length, 1);
+  dealt();
+  await settled();
+  assert.equal(sockets.length, 2);
+});
+
+test("a connection that is silent because nothing happens is kept", async () => {
+  const { clock, state, lost, sockets, last } = follow();
+  await settled();
+  last().server.open();
+  state.hasMissed = async () => false;
+  for (let minute = 0; minute < 3; minute += 1) {
+    clock.advance(limits.SILENCE_MS);
+    await settled();
+  }
+  assert.deepEqual([state.asked, lost.length, sockets.length], [3, 0, 1]);
+  state.hasMissed = () => Promise.reject(new EndpointError("CONNECTION_LOST", "gone", { url: "" }));
+  clock.advance(limits.SILENCE_MS);
+  await settled();
+  assert.equal(lost[0]?.code, "CONNECTION_LOST");
+});
+
+test("what comes while it is asked why nothing does is what counts", async () => {
+  const { clock, state, lost, last } = follow();
+  await settled();
+  last().server.open();
+  let answer = (_missed: boolean) => {};
+  state.hasMissed = () => new Promise((resolve) => (answer = resolve));
+  clock.advance(limits.SILENCE_MS);
+  last().server.send(frame(1));
+  answer(true);
+  await settled();
+  assert.equal(lost.length, 0);
+});
+
+test("a connection that never opens is given up", async () => {
+  const { clock, state, lost } = follow();
+  state.hasMissed = async () => false;
+  await settled();
+  clock.advance(limits.SILENCE_MS);
+  await settled();
+  assert.equal(lost.length, 1);
+});
+
+test("a silent connection over which something should have come is made again", async () => {
   const { clock, lost, last } = follow();
   await settled();
+  last().server.open();
   clock.advance(limits.SILENCE_MS - 1);
   last().server.send(frame(1));
   await settled();

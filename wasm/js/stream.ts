@@ -1,9 +1,10 @@
 /**
  * The frames of an endpoint's stream, over as many connections as it takes.
  *
- * Guaranteed: frames are handed over one after the other, each when the one before has been dealt with; between two
- * connections `onOpen` is called; no more than a fixed number of frames wait. What was sent while there was no
- * connection is the endpoint's to send again, from the height that is asked for.
+ * Guaranteed: frames are handed over one after the other, each when the one before has been dealt with, and a connection is
+ * prepared when the last frame of the one before has been; between two connections `onOpen` is called; no more than a
+ * fixed number of frames and bytes wait. What was sent while there was no connection is the endpoint's to send again, from
+ * the height that is asked for.
  */
 
 import type { Bytes } from "./api.js";
@@ -21,6 +22,8 @@ export type StreamOptions = {
   readonly random?: () => number;
   /** Gets ready for a connection, and says which height is there: the endpoint begins with the next one. */
   readonly prepare: () => Promise<number>;
+  /** Asked when the stream has been silent: whether there was something that should have come. Rejects if nobody answers. */
+  readonly hasMissed: () => Promise<boolean>;
   readonly onOpen: () => void;
   /** Why there is no connection now; another one is made after a while. */
   readonly onLost: (error: OcelliError) => void;
@@ -37,8 +40,11 @@ export function openStream(options: StreamOptions): Stream {
   let closed = false;
   let current: Connection | undefined;
   let cancelRetry = () => {};
+  /** Settles when no frame is being dealt with. */
+  let dealtWith = Promise.resolve();
 
   async function connect(): Promise<void> {
+    if (closed) return;
     let url: string;
     try {
       url = streamUrl(options.url, await options.prepare());
@@ -51,10 +57,12 @@ export function openStream(options: StreamOptions): Stream {
       url,
       openSocket,
       clock,
+      hasMissed: options.hasMissed,
       onOpen: options.onOpen,
-      async onFrame(frame) {
-        await options.onFrame(frame);
-        backoff.reset();
+      onFrame(frame) {
+        const dealing = options.onFrame(frame);
+        dealtWith = dealing.then(backoff.reset).catch(() => {});
+        return dealing;
       },
       onEnd(error) {
         if (!closed && current === connection) lost(error);
@@ -67,7 +75,7 @@ export function openStream(options: StreamOptions): Stream {
     current = undefined;
     options.onLost(error);
     // Whoever is told may have closed it.
-    if (!closed) cancelRetry = clock.after(backoff.next(), () => void connect());
+    if (!closed) cancelRetry = clock.after(backoff.next(), () => void dealtWith.then(connect));
   }
 
   void connect();
@@ -94,15 +102,18 @@ type ConnectionOptions = {
   readonly url: string;
   readonly openSocket: OpenSocket;
   readonly clock: Clock;
+  readonly hasMissed: () => Promise<boolean>;
   readonly onOpen: () => void;
   readonly onFrame: (frame: Bytes) => Promise<void>;
   /** Called once, never before this function has returned. */
   readonly onEnd: (error: OcelliError) => void;
 };
 
-function openConnection({ url, openSocket, clock, onOpen, onFrame, onEnd }: ConnectionOptions): Connection {
+function openConnection({ url, openSocket, clock, hasMissed, onOpen, onFrame, onEnd }: ConnectionOptions): Connection {
   const waiting: Bytes[] = [];
+  let waitingBytes = 0;
   let reading = false;
+  let isOpen = false;
   let ended = false;
   let socket: Socket | undefined;
   let cancelSilence = () => {};
@@ -122,12 +133,27 @@ function openConnection({ url, openSocket, clock, onOpen, onFrame, onEnd }: Conn
 
   function listen() {
     cancelSilence();
-    cancelSilence = clock.after(limits.SILENCE_MS, () => lost(`${url} has been silent for too long`));
+    cancelSilence = clock.after(limits.SILENCE_MS, () => void askWhySilent());
+  }
+
+  /** An idle chain is silent: the server's pings, which would tell it from a dead connection, are hidden in a browser. */
+  async function askWhySilent() {
+    if (!isOpen) return lost(`${url} does not answer`);
+    const beat = (cancelSilence = () => {});
+    try {
+      const missed = await hasMissed();
+      if (ended || cancelSilence !== beat) return;
+      if (missed) lost(`${url} has been silent for too long`);
+      else listen();
+    } catch (cause) {
+      if (cancelSilence === beat) lost(`${url} cannot be reached`, cause);
+    }
   }
 
   async function read() {
     reading = true;
     for (let frame = waiting.shift(); frame !== undefined; frame = waiting.shift()) {
+      waitingBytes -= frame.length;
       try {
         await onFrame(frame);
       } catch (cause) {
@@ -146,7 +172,8 @@ function openConnection({ url, openSocket, clock, onOpen, onFrame, onEnd }: Conn
     }
     listen();
     waiting.push(new Uint8Array(data));
-    if (waiting.length > limits.WAITING_FRAMES) {
+    waitingBytes += data.byteLength;
+    if (waiting.length > limits.WAITING_FRAMES || waitingBytes > limits.WAITING_BYTES) {
       end(new EndpointError("FELL_BEHIND", "Frames come faster than they can be read", { url }));
     } else if (!reading) void read();
   }
@@ -154,7 +181,10 @@ function openConnection({ url, openSocket, clock, onOpen, onFrame, onEnd }: Conn
   try {
     socket = openSocket(url);
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("open", () => void (ended || onOpen()));
+    socket.addEventListener("open", () => {
+      isOpen = true;
+      if (!ended) onOpen();
+    });
     socket.addEventListener("message", ({ data }) => receive(data));
     socket.addEventListener("close", ({ code, reason }) =>
       lost(`${url} closed the connection (${code}${reason && `, ${reason}`})`),
