@@ -61,28 +61,48 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** The API of the endpoint at `url`. Every call rejects with an {@link EndpointError} and none waits for ever. */
 export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): Api {
   const base = `${url.replace(/\/+$/, "")}/v1`;
+  const underWay = new Set<AbortController>();
+  signal.addEventListener("abort", () => underWay.forEach((request) => request.abort()), { once: true });
 
   async function send(path: string, init: RequestInit): Promise<Response> {
-    const timeout = AbortSignal.timeout(limits.REQUEST_MS);
     try {
-      return await request(`${base}/${path}`, { ...init, signal: AbortSignal.any([signal, timeout]) });
+      return await request(`${base}/${path}`, init);
     } catch (cause) {
       throw new EndpointError("CONNECTION_LOST", `No answer from ${base}/${path}`, { cause, url });
     }
   }
 
+  /** Aborts what is done with its signal, the reading of the answer included, at the end of its time or of all requests. */
+  async function within<Answer>(work: (signal: AbortSignal) => Promise<Answer>): Promise<Answer> {
+    // By hand: `AbortSignal.any` is younger than the browsers that this runs in.
+    const own = new AbortController();
+    const timer = setTimeout(() => own.abort(), limits.REQUEST_MS);
+    if (signal.aborted) own.abort();
+    underWay.add(own);
+    try {
+      return await work(own.signal);
+    } finally {
+      clearTimeout(timer);
+      underWay.delete(own);
+    }
+  }
+
   async function get(path: string, limit: number, { fresh = false }: FetchOptions = {}): Promise<Bytes> {
-    const response = await send(path, { cache: fresh ? "reload" : "default" });
-    if (!response.ok) throw await refusal(response, path);
-    return read(response, limit);
+    return within(async (signal) => {
+      const response = await send(path, { cache: fresh ? "reload" : "default", signal });
+      if (!response.ok) throw await refusal(response, path);
+      return read(response, limit);
+    });
   }
 
   async function post(path: string, body: Bytes): Promise<void> {
     const headers = { "content-type": "application/octet-stream" };
-    const response = await send(path, { method: "POST", body, headers });
-    if (!response.ok) throw await refusal(response, path);
-    // What it says is of no use, but a connection whose answer is read can be used again.
-    await read(response, limits.REASON_BYTES);
+    await within(async (signal) => {
+      const response = await send(path, { method: "POST", body, headers, signal });
+      if (!response.ok) throw await refusal(response, path);
+      // What it says is of no use, but a connection whose answer is read can be used again.
+      await read(response, limits.REASON_BYTES);
+    });
   }
 
   async function refusal(response: Response, path: string): Promise<EndpointError> {

@@ -135,3 +135,17 @@ test("closing ends the workers and what they do", async () => {
   assert.equal(workers[0]?.isTerminated(), true);
   await assert.rejects(checkers.check(task), WorkerError);
 });
+
+test("after a wrong check, code that is at hand is not used but fetched past every cache", async () => {
+  const requests: CheckRequest[] = [];
+  const { checkers, asked } = pool({
+    answer: answers((given) => {
+      requests.push(given);
+      return given.codes.length === 0 ? { kind: "needs-codes", hashes: ["0xa"] } : valid;
+    }),
+  });
+  await checkers.check(task);
+  await checkers.check(task, { fresh: true });
+  assert.deepEqual(asked, ["0xa", "0xa fresh"]);
+  assert.deepEqual(requests.map(({ fresh }) => fresh), [false, false, true, true]);
+});

@@ -28,7 +28,7 @@ export type CheckerPoolOptions = {
   /** Starts a worker that has been given the chain. */
   readonly start: () => Promise<WorkerClient>;
   readonly fetchCode: Api["code"];
-  /** Code that a valid row has used, and which is therefore what its hash says. */
+  /** Code that valid rows have used. */
   readonly codes: ByteCache;
   readonly onCrash: (error: WorkerError) => void;
 };
@@ -98,7 +98,8 @@ async function checkIn(
 ): Promise<CheckedTask> {
   const { source, ...rest } = task;
   const given = new Map<Hex, Bytes>();
-  let request: CheckRequest = { ...rest, source: undefined, codes: [] };
+  const { fresh = false } = fetching;
+  let request: CheckRequest = { ...rest, source: undefined, codes: [], fresh };
   for (;;) {
     const result = await client.call("check", request);
     if (result.kind === "checked") {
@@ -109,7 +110,8 @@ async function checkIn(
       request = { ...request, source };
       continue;
     }
-    const found = result.hashes.map(async (hash) => given.set(hash, codes.get(hash) ?? (await fetchCode(hash, fetching))));
+    const find = (hash: Hex) => (fresh ? undefined : codes.get(hash)) ?? fetchCode(hash, fetching);
+    const found = result.hashes.map(async (hash) => given.set(hash, await find(hash)));
     await Promise.all(found);
     request = { ...request, codes: result.hashes.flatMap((hash) => given.get(hash) ?? []) };
   }

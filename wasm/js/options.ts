@@ -29,6 +29,8 @@ export type VerifierOptions = {
   readonly wasmUrl?: string | URL;
   /** Makes the workers, where the package's own way does not fit the host: each runs `ocelli/worker`. */
   readonly createWorker?: () => WorkerLike;
+  /** Ends the verifier when aborted, also one that has not begun. */
+  readonly signal?: AbortSignal;
 };
 
 export type Settings = {
@@ -41,13 +43,14 @@ export type Settings = {
   readonly from: From;
   readonly wasmUrl: string | URL | undefined;
   readonly createWorker: () => WorkerLike;
+  readonly signal: AbortSignal | undefined;
 };
 
 const MOST_WORKERS = 64;
 
 /** @throws OcelliError with the code `INVALID_ARGUMENT` */
 export function readOptions(options: VerifierOptions, platform: Pick<Platform, "createWorker" | "parallelism">): Settings {
-  const { delegation, genesis, from = "latest", wasmUrl, createWorker = platform.createWorker } = options;
+  const { delegation, genesis, from = "latest", wasmUrl, createWorker = platform.createWorker, signal } = options;
   const workers = options.workers ?? Math.max(1, Math.min(4, Math.floor(platform.parallelism() / 2)));
   const cpu = options.cpu ?? 0.5;
   const key = options.key === undefined ? newKey() : new Uint8Array(options.key);
@@ -57,7 +60,7 @@ export function readOptions(options: VerifierOptions, platform: Pick<Platform, "
   check(key.length === 32, "`key` is not 32 bytes");
   check(from === "latest" || from === "genesis", '`from` is neither "latest" nor "genesis"');
   check(genesis === undefined || /^0x[0-9a-f]{64}$/i.test(genesis), "`genesis` is not 0x and 64 hexadecimal digits");
-  return { url: String(options.url), key, delegation, workers, cpu, genesis, from, wasmUrl, createWorker };
+  return { url: String(options.url), key, delegation, workers, cpu, genesis, from, wasmUrl, createWorker, signal };
 }
 
 function check(holds: boolean, message: string): void {
@@ -65,7 +68,11 @@ function check(holds: boolean, message: string): void {
 }
 
 function isHttp(url: string | URL): boolean {
-  return URL.canParse(String(url)) && /^https?:$/.test(new URL(url).protocol);
+  try {
+    return /^https?:$/.test(new URL(url).protocol);
+  } catch {
+    return false;
+  }
 }
 
 /** A random key. One set of 32 bytes in 2^128 is none, and nobody will draw it. */

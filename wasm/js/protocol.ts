@@ -74,6 +74,8 @@ export type CheckRequest = {
   readonly body: Bytes;
   /** Has to be there if the answer was `needs-codes`. */
   readonly codes: readonly Bytes[];
+  /** Whether code that the worker has at hand is not to be used, because the check came out wrong with it. */
+  readonly fresh: boolean;
 };
 
 /** The calls of a worker: what each is given and what it answers. */

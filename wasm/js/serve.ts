@@ -69,7 +69,7 @@ function createHandlers({ elapsed }: Port): Handlers {
     return currentKey;
   }
 
-  function check({ block: hash, source, kind, index, body, codes: given }: CheckRequest): CheckResult {
+  function check({ block: hash, source, kind, index, body, codes: given, fresh }: CheckRequest): CheckResult {
     const block = blocks.get(hash) ?? (source && blocks.add(hash, openValid(chain(), hash, source)));
     if (block === undefined) return { kind: "needs-block" };
     const began = elapsed();
@@ -77,7 +77,8 @@ function createHandlers({ elapsed }: Port): Handlers {
       return { kind: "checked", verdict: block.checkColumn(index, body), ms: elapsed() - began };
     }
     const hashes = block.rowCodes(index, body);
-    const at = hashes.map((name) => codes.get(name));
+    // One of those at hand may be another one's: the check finds that together they are what was asked for, not which is which.
+    const at = hashes.map((name) => (fresh ? undefined : codes.get(name)));
     const missing = hashes.filter((_, place) => at[place] === undefined);
     if (missing.length > 0 && given.length < missing.length) return { kind: "needs-codes", hashes: missing };
     const all = [...at.filter((code) => code !== undefined), ...given];
@@ -111,9 +112,15 @@ function createHandlers({ elapsed }: Port): Handlers {
       return evidence && owned(evidence);
     },
     key({ secret, delegation }) {
+      const next = new VerifierKey(chain(), secret);
+      try {
+        if (delegation) next.delegate(delegation.expires, delegation.signature);
+      } catch (error) {
+        next.free();
+        throw error;
+      }
       currentKey?.free();
-      currentKey = new VerifierKey(chain(), secret);
-      if (delegation) currentKey.delegate(delegation.expires, delegation.signature);
+      currentKey = next;
       return { address: currentKey.address, owner: currentKey.owner };
     },
     delegationRequest: ({ expires }) => key().delegationRequest(expires),
@@ -142,7 +149,7 @@ function openValid(chain: Chain, hash: Hex, { parent, document }: BlockSource): 
   throw Object.assign(new Error(`what was sent for block ${hash} is not that block`), { code: "ENDPOINT_LIED" });
 }
 
-/** The blocks that a worker has open: those used last. */
+/** The blocks that a worker has open: those opened last. */
 function createOpenBlocks() {
   const blocks = new Map<Hex, Block>();
   return {

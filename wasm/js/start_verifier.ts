@@ -3,7 +3,7 @@
 import { type Api, createApi } from "./api.js";
 import { assembleVerifier } from "./assemble_verifier.js";
 import { systemClock } from "./clock.js";
-import { asOcelliError } from "./errors.js";
+import { OcelliError, asOcelliError } from "./errors.js";
 import { createEmitter } from "./events.js";
 import { type Settings, type VerifierOptions, readOptions } from "./options.js";
 import type { Platform } from "./platform.js";
@@ -13,18 +13,27 @@ import { createWorkers } from "./workers.js";
 /**
  * Starts a verifier on a platform.
  *
- * @throws OcelliError if an option is wrong, the environment lacks something, or the endpoint does not answer or serves
- * another chain than the one pinned
+ * @throws OcelliError if an option is wrong, the environment lacks something, the endpoint does not answer or serves another
+ * chain than the one pinned, or `signal` is aborted first
  */
 export async function startVerifier(options: VerifierOptions, platform: Platform): Promise<Verifier> {
   const settings = readOptions(options, platform);
+  const { url, signal } = settings;
   const ending = new AbortController();
-  const api = createApi({ url: settings.url, signal: ending.signal });
+  const api = createApi({ url, signal: ending.signal });
+  const end = () => ending.abort();
+  if (signal?.aborted) end();
+  signal?.addEventListener("abort", end, { once: true });
   try {
-    return await start(settings, platform, api, ending);
+    const verifier = await start(settings, platform, api, ending);
+    signal?.addEventListener("abort", verifier.stop, { once: true });
+    return verifier;
   } catch (error) {
-    ending.abort();
-    throw error;
+    if (signal?.aborted) throw new OcelliError("STOPPED", "The verifier was stopped before it began", { cause: error });
+    end();
+    throw asOcelliError(error);
+  } finally {
+    signal?.removeEventListener("abort", end);
   }
 }
 
@@ -37,7 +46,9 @@ async function start(settings: Settings, platform: Platform, api: Api, ending: A
   const clock = systemClock;
   const events = createEmitter<VerifierEvents>();
   const problem = (error: unknown) => void (ending.signal.aborted || events.emit("problem", { error: asOcelliError(error) }));
+  ending.signal.throwIfAborted();
   const workers = createWorkers({ settings, module, config, fetchCode: api.code, clock, onCrash: problem });
+  ending.signal.addEventListener("abort", workers.close, { once: true });
   try {
     const chain = await workers.chain();
     const identity = await workers.setKey(settings.delegation);

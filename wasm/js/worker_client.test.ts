@@ -9,7 +9,7 @@ import { settled } from "./testing/settled.js";
 import { createWorkerClient } from "./worker_client.js";
 
 const frame = new Uint8Array();
-const check: CheckRequest = { block: "0x", source: undefined, kind: "row", index: 0, body: frame, codes: [] };
+const check: CheckRequest = { block: "0x", source: undefined, kind: "row", index: 0, body: frame, codes: [], fresh: false };
 
 test("answers come to whoever asked, in whatever order they are given", async () => {
   const worker = createFakeWorker();
@@ -39,6 +39,19 @@ test("a crash rejects every call, those to come too", async () => {
   await assert.rejects(client.call("decode", { frame }), WorkerError);
   assert.deepEqual([client.isGone(), worker.isTerminated(), clock.waiting()], [true, true, 0]);
   await client.whenReady();
+});
+
+test("a worker that crashes before it has said anything was none", async () => {
+  const codes: string[] = [];
+  for (const hasBegun of [false, true]) {
+    const worker = createFakeWorker();
+    const client = createWorkerClient(worker, createManualClock());
+    if (hasBegun) worker.reply({ kind: "ready" });
+    const call = client.call("decode", { frame });
+    worker.crash();
+    await call.catch((error: WorkerError) => codes.push(error.code));
+  }
+  assert.deepEqual(codes, ["NO_WORKER", "WORKER_CRASHED"]);
 });
 
 test("a worker that does not answer is ended", async () => {

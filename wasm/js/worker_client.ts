@@ -36,6 +36,7 @@ export function createWorkerClient(worker: WorkerLike, clock: Clock): WorkerClie
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let gone: WorkerError | undefined;
+  let hasBegun = false;
   let checking = 0;
   let whenReady: (() => void)[] = [];
 
@@ -57,6 +58,7 @@ export function createWorkerClient(worker: WorkerLike, clock: Clock): WorkerClie
   }
 
   function receive(reply: Reply) {
+    hasBegun = true;
     if (reply.kind === "ready") {
       checking -= 1;
       if (checking === 0) becomeReady();
@@ -71,9 +73,10 @@ export function createWorkerClient(worker: WorkerLike, clock: Clock): WorkerClie
   }
 
   worker.addEventListener("message", ({ data }) => receive(data as Reply));
-  worker.addEventListener("error", ({ message }) =>
-    end(new WorkerError("WORKER_CRASHED", `A worker crashed${message ? `: ${message}` : ""}`)),
-  );
+  worker.addEventListener("error", ({ message }) => {
+    const [code, what] = hasBegun ? (["WORKER_CRASHED", "crashed"] as const) : (["NO_WORKER", "could not be started"] as const);
+    end(new WorkerError(code, `A worker ${what}${message ? `: ${message}` : ""}`));
+  });
 
   return {
     call(name, given) {

@@ -4,12 +4,12 @@ import type { Api, Bytes, Hex } from "./api.js";
 import { createByteCache } from "./byte_cache.js";
 import { type CheckerPool, createCheckerPool } from "./checker_pool.js";
 import type { Clock } from "./clock.js";
-import type { WorkerError } from "./errors.js";
+import { EnvironmentError, OcelliError, WorkerError } from "./errors.js";
 import * as limits from "./limits.js";
 import type { Settings } from "./options.js";
 import type { ChainInfo, Delegation } from "./protocol.js";
 import { superviseWorker } from "./supervised_worker.js";
-import { type WorkerClient, createWorkerClient } from "./worker_client.js";
+import { type WorkerClient, type WorkerLike, createWorkerClient } from "./worker_client.js";
 
 export type Workers = {
   /** Calls the worker that follows the chain. */
@@ -35,9 +35,27 @@ export function createWorkers({ settings, module, config, fetchCode, clock, onCr
   const { genesis, cpu, key, workers } = settings;
   let delegation: Delegation | undefined;
   let chain: ChainInfo | undefined;
+  let closed = false;
+  /** All that were started and may still run, also those that have not begun. */
+  const started = new Set<WorkerClient>();
+
+  function create(): WorkerClient {
+    if (closed) throw new WorkerError("STOPPED", "The verifier was stopped");
+    for (const client of started) if (client.isGone()) started.delete(client);
+    let worker: WorkerLike;
+    try {
+      worker = settings.createWorker();
+    } catch (cause) {
+      if (cause instanceof OcelliError) throw cause;
+      throw new EnvironmentError("NO_WORKER", "A worker could not be made", { cause });
+    }
+    const client = createWorkerClient(worker, clock);
+    started.add(client);
+    return client;
+  }
 
   async function start(): Promise<WorkerClient> {
-    const client = createWorkerClient(settings.createWorker(), clock);
+    const client = create();
     try {
       chain = await client.call("init", { module, config, genesis, cpu });
       return client;
@@ -70,8 +88,10 @@ export function createWorkers({ settings, module, config, fetchCode, clock, onCr
       return chain;
     },
     close() {
+      closed = true;
       following.close();
       pool.close();
+      for (const client of started) client.terminate();
     },
   };
 }

@@ -54,7 +54,7 @@ async function prepare(module, folder, { block, codes }) {
   const code = await Promise.all(Array.from({ length: codes }, (_, index) => bytes(`/${folder}/code-${index}`)));
   /** @param {"row" | "column"} kind @param {number} index @param {Uint8Array} body @returns {Promise<number>} */
   async function check(kind, index, body) {
-    const request = { block, source: undefined, kind, index, body, codes: [] };
+    const request = { block, source: undefined, kind, index, body, codes: [], fresh: false };
     let result = await call("check", request);
     if (result.kind === "needs-block") result = await call("check", { ...request, source });
     if (result.kind === "needs-codes") result = await call("check", { ...request, source, codes: code });
