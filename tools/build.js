@@ -1,4 +1,5 @@
-// Builds everything that runs: `npm run build`. `npm run build:wasm` stops after the modules for the browser.
+// Builds everything that runs: `npm run build`. `npm run build:wasm` stops after the modules for the browser, `npm pack` in
+// `wasm` after the package.
 
 import { pathToFileURL } from "node:url";
 import { must } from "./command.js";
@@ -41,6 +42,7 @@ export async function build(count = steps.length) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const last = process.argv[2] === "wasm" ? buildWasm : steps.at(-1)?.run;
+  const stops = new Map([["wasm", buildWasm], ["package", buildPackage]]);
+  const last = stops.get(process.argv[2]) ?? steps.at(-1)?.run;
   await script(() => build(steps.findIndex(({ run }) => run === last) + 1));
 }

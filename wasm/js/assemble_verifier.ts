@@ -152,10 +152,11 @@ export function assembleVerifier(parts: Parts): Verifier {
   }
 
   function attestedByOther({ owner: by, session, registered }: VoterInfo, vote: BlockVote) {
-    if (session === address) return;
+    // Keys that nobody has registered anyone can make up.
+    if (session === address || !registered) return;
     for (const { height, tasks } of vote.blocks) {
       const block = blocks.at(height);
-      if (registered) board.attested(by, height, tasks);
+      board.attested(by, height, tasks);
       for (const task of tasks) {
         const info = block?.tasks[task];
         if (block === undefined || info === undefined) continue;

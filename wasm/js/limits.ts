@@ -1,4 +1,4 @@
-/** Every limit of the package on a size, a count or a time. Those on encoded objects are the core's, rounded up. */
+/** Every limit of the package on a size, a count or a time. */
 
 /** Most bytes of a chain's configuration. */
 export const CONFIG_BYTES = 4 << 20;
@@ -8,8 +8,8 @@ export const DOCUMENT_BYTES = (8 << 20) + (64 << 10);
 export const BODY_BYTES = 16 << 20;
 /** Most bytes of one piece of code. */
 export const CODE_BYTES = 0x6000;
-/** Most bytes of evidence. */
-export const EVIDENCE_BYTES = 16 << 20;
+/** Most bytes of evidence: the core's limit of 22.8 MiB, rounded up. */
+export const EVIDENCE_BYTES = 24 << 20;
 /** Most bytes of a frame of the stream. */
 export const FRAME_BYTES = 16 << 20;
 /** Most bytes of where the chain is: mostly its verifiers. */

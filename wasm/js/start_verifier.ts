@@ -46,7 +46,7 @@ async function start(settings: Settings, platform: Platform, api: Api, ending: A
   const clock = systemClock;
   const events = createEmitter<VerifierEvents>();
   const problem = (error: unknown) => void (ending.signal.aborted || events.emit("problem", { error: asOcelliError(error) }));
-  ending.signal.throwIfAborted();
+  if (ending.signal.aborted) throw new OcelliError("STOPPED", "The verifier was stopped");
   const workers = createWorkers({ settings, module, config, fetchCode: api.code, clock, onCrash: problem });
   ending.signal.addEventListener("abort", workers.close, { once: true });
   try {

@@ -17,7 +17,7 @@ export type VerifierStatus =
   /** For good: the program stopped it. */
   | { readonly state: "stopped" };
 
-/** Who did something: this verifier, or another one by its owner's address. */
+/** Who did something: this verifier, or another one by the address of its registered owner. */
 export type By = "me" | Hex;
 
 export type VerifierEvents = {
