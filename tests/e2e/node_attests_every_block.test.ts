@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createVerifier, type Verifier } from "ocelli";
+import { OcelliError, createVerifier, type Verifier } from "ocelli";
 import { createWalletClient, hexToBytes, http, publicActions } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { startOcelli } from "./ocelli.js";
@@ -19,7 +19,11 @@ test("a verifier in Node checks and attests every block; a second one follows fr
   await using chain = await startOcelli();
   await using verifier = await createVerifier({ url: chain.url, workers: 1, cpu: 1 });
   const problems: string[] = [];
-  verifier.on("problem", ({ error }) => problems.push(error.message));
+  let isOwned = false;
+  // Before anybody delegates to it, its first vote is refused.
+  verifier.on("problem", ({ error }) => {
+    if (isOwned || !/not a registered verifier/.test(error.message)) problems.push(error.message);
+  });
   const checked = new Map<number, Set<number>>();
   const wanted = new Map<number, number>();
   verifier.on("block", ({ block, tasks }) => wanted.set(block.height, tasks.length));
@@ -29,6 +33,9 @@ test("a verifier in Node checks and attests every block; a second one follows fr
   });
   const certified = attested(verifier, BLOCKS);
   assert.equal(await delegate(verifier), verifier.owner);
+  isOwned = true;
+  const garbage = { expires: Math.floor(Date.now() / 1_000) + A_DAY_S, signature: new Uint8Array(65) };
+  await assert.rejects(verifier.delegate(garbage), OcelliError, "and it keeps the delegation that it has");
 
   await transfers(chain.url, BLOCKS);
   await certified;
@@ -38,9 +45,11 @@ test("a verifier in Node checks and attests every block; a second one follows fr
 
   const { genesisHash } = verifier.chain;
   await using late = await createVerifier({ url: chain.url, workers: 1, cpu: 1, from: "genesis", genesis: genesisHash });
-  late.on("problem", ({ error }) => problems.push(error.message));
+  late.on("problem", ({ error }) => {
+    if (!/not a registered verifier/.test(error.message)) problems.push(error.message);
+  });
   await untilChecked(late, BLOCKS);
-  assert.deepEqual(problems.filter((message) => !/not a registered verifier/.test(message)), []);
+  assert.deepEqual(problems, []);
   assert.equal(late.status.state, "following");
   late.stop();
   assert.equal(late.status.state, "stopped");

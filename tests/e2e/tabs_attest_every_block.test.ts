@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
+import type { Page } from "playwright-core";
 import { createWalletClient, http, parseEther, publicActions } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
 import { launchBrowser } from "./browser.js";
@@ -34,9 +35,11 @@ test(`every task of ${BLOCKS} blocks is checked and attested by tabs`, { timeout
   await until(async () => (await attested(chain.url)) >= head, `block ${head} attested`);
 
   for (const page of browser.contexts().flatMap((context) => context.pages())) {
-    // Each tab shows the newest blocks with every task checked, by itself or by the other.
+    // Each tab shows the newest blocks attested, and has done its part.
     await page.locator(".block").first().waitFor({ timeout: PATIENCE_MS });
     await until(async () => (await page.locator('.block:not([data-level="attested"])').count()) === 0, "all attested");
+    const [mine = 0, both = 0] = await Promise.all(["mine", "both"].map(async (by) => shownNumber(page, `#count-${by}`)));
+    assert.ok(mine + both > 0, "a tab that checked nothing");
     assert.equal(await page.locator("#fault").isVisible(), false);
   }
   assert.deepEqual(errors, [], "the pages reported errors");
@@ -51,6 +54,10 @@ test("a visitor's payment is shown as sealed, then as attested", { timeout: 120_
   await page.locator('.rung[data-level="sealed"][data-reached]').waitFor({ timeout: PATIENCE_MS });
   await page.locator('.rung[data-level="attested"][data-reached]').waitFor({ timeout: PATIENCE_MS });
 });
+
+async function shownNumber(page: Page, selector: string): Promise<number> {
+  return Number((await page.locator(selector).innerText()).replace(/\D/g, ""));
+}
 
 async function makeBlocks(url: string, count: number): Promise<void> {
   const account = mnemonicToAccount(MNEMONIC, { addressIndex: 3 });

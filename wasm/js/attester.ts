@@ -142,8 +142,10 @@ export function createAttester(options: AttesterOptions): Attester {
 
   function refused(error: unknown, vote: BlockInfo, blocks: readonly TaskList[], owner: number) {
     const { reason = "", retryAfterMs = 0 } = error instanceof EndpointError ? error : {};
+    // Of the owner before.
+    if (KEY_REFUSED.has(reason) && owner !== owners) return;
     if (SAID_IN_VAIN.has(reason)) forget(vote, blocks);
-    else if (KEY_REFUSED.has(reason)) muted = owner === owners;
+    else if (KEY_REFUSED.has(reason)) muted = true;
     else if (HEADER_REFUSED.has(reason)) refusedHeader = vote.hash;
     else nextAt = clock.now() + Math.max(backoff.next(), retryAfterMs, limits.ATTESTATION_INTERVAL_MS);
     if (!SAID_ALREADY.has(reason)) options.onProblem(error);

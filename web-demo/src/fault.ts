@@ -1,6 +1,7 @@
 import type { VerifierEvents } from "ocelli";
 import { element, say } from "./elements.js";
 import { plainWords } from "./plain_words.js";
+import { verifyCommand } from "./verify_command.js";
 
 /** Shows that a block is wrong: what, why that matters, and what convinces anyone. */
 export function showFault({ height, description, evidence, by }: VerifierEvents["fault"], url: string): void {
@@ -12,7 +13,7 @@ export function showFault({ height, description, evidence, by }: VerifierEvents[
   say(element("fault-why"), `${why} Nothing from block ${height} on can be believed; what was attested before it stands.`);
   say(element("fault-exact"), description);
   const file = `ocelli-evidence-block-${height}.bin`;
-  say(element("fault-command"), `ocelli verify --url ${url} --evidence ${file}`);
+  say(element("fault-command"), verifyCommand(url, file));
   const link = element<HTMLAnchorElement>("fault-evidence");
   link.href = URL.createObjectURL(new Blob([evidence], { type: "application/octet-stream" }));
   link.download = file;

@@ -1,10 +1,12 @@
-import { OcelliError, createVerifier, type Verifier, type VerifierStatus } from "ocelli";
+import { EndpointError, OcelliError, createVerifier, type Verifier, type VerifierStatus } from "ocelli";
 import { Blocks } from "./blocks.js";
 import { delegateOnDevelopmentChain } from "./delegate.js";
 import { describe, element, say } from "./elements.js";
 import { showFault } from "./fault.js";
 import { Figures } from "./figures.js";
 import { Payments } from "./payments.js";
+import { quietLine } from "./quiet_line.js";
+import { Trouble } from "./trouble.js";
 
 /** `?url=` names another chain than the one that serves the page; `?workers=` how many workers check. */
 const query = new URLSearchParams(location.search);
@@ -20,7 +22,9 @@ const STATUS_WORDS: Readonly<Record<VerifierStatus["state"], string>> = {
 
 const blocks = new Blocks();
 const figures = new Figures();
+const trouble = new Trouble();
 let isFaulty = false;
+let hasVote = false;
 let sayIdle: ReturnType<typeof setTimeout> | undefined;
 
 async function main(): Promise<void> {
@@ -28,29 +32,36 @@ async function main(): Promise<void> {
   element("another").addEventListener("click", openBeside);
   const workers = Number(query.get("workers") ?? 0);
   const verifier = await createVerifier({ url, ...(workers > 0 ? { workers } : {}), cpu: 1 });
+  addEventListener("pagehide", () => verifier.stop(), { once: true });
   show(verifier);
   offerPause(verifier);
-  about(verifier, await delegateOnDevelopmentChain(verifier));
   const payments = new Payments(url, verifier.chain.chainId);
   verifier.on("certificate", ({ height }) => payments.attested(height));
-  addEventListener("pagehide", () => verifier.stop(), { once: true });
+  const owner = await delegateOnDevelopmentChain(verifier, showTrouble).catch(showTrouble);
+  hasVote = owner !== undefined;
+  about(verifier, owner);
   await payments.start();
 }
 
 function show(verifier: Verifier): void {
   verifier.on("status", showStatus);
   showStatus(verifier.status);
+  verifier.on("problem", ({ error }) => {
+    // Without a vote of its own a tab is refused one, which the page says elsewhere; without a connection there is one trouble.
+    const isKnown = error instanceof EndpointError && error.reason === "not_registered" && !hasVote;
+    if (!isKnown && verifier.status.state !== "connecting") showTrouble(error);
+  });
   verifier.on("block", ({ block, tasks }) => {
     blocks.add(block, tasks);
     figures.opened(block.height, tasks.length);
-    showWork();
+    showWork(verifier);
   });
   verifier.on("task", ({ height, task, kind, ms, verdict, by }) => {
     const who = by === "me" ? "me" : "other";
     blocks.mark(height, task, { by: who, verdict, ms });
     figures.checked(height, task, kind, who, ms);
     if (!isFaulty && figures.tally.counts.mine > 0) say(element("headline"), "This tab checks the chain.");
-    showWork();
+    showWork(verifier);
   });
   verifier.on("certificate", ({ height }) => {
     blocks.attested(height);
@@ -74,24 +85,21 @@ function showStatus(status: VerifierStatus): void {
   pill.dataset["state"] = isFaulty ? "fault" : status.state;
   say(pill, isFaulty ? "fault found" : error ? "connecting again" : STATUS_WORDS[status.state]);
   pill.title = error?.message ?? "";
-  if (error && !isFaulty) say(element("idle"), error.message);
-  else showWork();
+  if (status.state !== "following") trouble.clear();
+  showWork({ status });
 }
 
-/** Says so when there is nothing to see because there is nothing to do. */
-function showWork(): void {
-  say(element("idle"), "");
+/** Something has happened; if nothing more does for a while, that is said. */
+function showWork(verifier: Pick<Verifier, "status">): void {
+  const sayLine = (isIdle: boolean) =>
+    say(element("idle"), quietLine({ status: verifier.status, isFaulty, isIdle, isEmpty: blocks.isEmpty }));
+  sayLine(false);
   clearTimeout(sayIdle);
-  sayIdle = setTimeout(() => {
-    if (isFaulty) return say(element("idle"), "The sequencer has stopped: somebody proved that it lied.");
-    if (!figures.isIdle) return;
-    say(
-      element("idle"),
-      blocks.isEmpty
-        ? "No block since you came. The chain makes one when there is work: send a payment."
-        : "All is checked. The chain makes the next block when there is work: send a payment.",
-    );
-  }, IDLE_MS);
+  sayIdle = setTimeout(() => sayLine(figures.isIdle), IDLE_MS);
+}
+
+function showTrouble(error: unknown): undefined {
+  trouble.show({ message: error instanceof Error ? error.message : String(error) });
 }
 
 function offerPause(verifier: Verifier): void {
@@ -133,4 +141,6 @@ function fail(error: unknown): void {
   say(element("idle"), error instanceof OcelliError ? `${error.code}. Load the page again to try once more.` : "");
 }
 
+// A page that comes out of the browser's memory has no verifier any more.
+addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 main().catch(fail);

@@ -3,6 +3,7 @@
 import { formatEther, parseEther, type Hex } from "viem";
 import { generatePrivateKey } from "viem/accounts";
 import { Burst } from "./burst.js";
+import { Covered } from "./covered.js";
 import { DEV_ACCOUNT_KEY, DEV_CHAIN_ID, DEV_PAYEE } from "./dev_chain.js";
 import { element, say } from "./elements.js";
 import { Ladder } from "./ladder.js";
@@ -17,8 +18,6 @@ const PAYMENTS_SHOWN = 3;
 const POLL_MS = 40;
 const PATIENCE_MS = 30_000;
 
-type Payment = { readonly ladder: Ladder; height: number | undefined };
-
 export class Payments {
   readonly #rpc: Rpc;
   readonly #chainId: number;
@@ -27,7 +26,7 @@ export class Payments {
   readonly #list = element("payments");
   readonly #buttons = [element<HTMLButtonElement>("send"), element<HTMLButtonElement>("burst")];
   readonly #note = element("send-note");
-  readonly #payments: Payment[] = [];
+  readonly #covered = new Covered();
 
   constructor(rpcUrl: string, chainId: number) {
     this.#rpc = new Rpc(rpcUrl);
@@ -49,9 +48,7 @@ export class Payments {
 
   /** A certificate covers everything up to `height`. */
   attested(height: number): void {
-    for (const payment of this.#payments) {
-      if (payment.height !== undefined && payment.height <= height) payment.ladder.reach("attested");
-    }
+    this.#covered.upTo(height);
   }
 
   async #pay(): Promise<void> {
@@ -60,14 +57,12 @@ export class Payments {
     await this.#burner.refresh();
     const raw = await this.#burner.sign(to, AMOUNT, cap);
     const ladder = this.#show(`${formatEther(AMOUNT)} ETH to ${to.slice(0, 6)}…${to.slice(-4)}`);
-    const payment: Payment = { ladder, height: undefined };
-    this.#payments.push(payment);
-    if (this.#payments.length > PAYMENTS_SHOWN) this.#payments.shift();
     try {
       const hash = await this.#rpc.call<Hex>("eth_sendRawTransaction", raw);
       ladder.reach("accepted");
-      payment.height = Number((await this.#receipt(hash)).blockNumber);
-      ladder.reach("sealed", `block ${payment.height}`);
+      const height = Number((await this.#receipt(hash)).blockNumber);
+      ladder.reach("sealed", `block ${height}`);
+      this.#covered.when(height, () => ladder.reach("attested"));
     } catch (error) {
       ladder.fail();
       throw error;
@@ -129,11 +124,15 @@ export class Payments {
   }
 }
 
-/** The key of this browser's burner account, made when it is first asked for. */
+/** The key of this browser's burner account, made when it is first asked for; of this visit's, where nothing may be stored. */
 function burnerKey(): Hex {
-  const stored = localStorage.getItem(STORED_KEY);
-  if (stored !== null && /^0x[0-9a-f]{64}$/.test(stored)) return stored as Hex;
   const made = generatePrivateKey();
-  localStorage.setItem(STORED_KEY, made);
+  try {
+    const stored = localStorage.getItem(STORED_KEY);
+    if (stored !== null && /^0x[0-9a-f]{64}$/.test(stored)) return stored as Hex;
+    localStorage.setItem(STORED_KEY, made);
+  } catch {
+    // As in a frame of another site, or with storage switched off.
+  }
   return made;
 }
