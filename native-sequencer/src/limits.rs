@@ -45,8 +45,8 @@ pub const RPC_SOCKETS: u32 = 1_024;
 pub const RPC_REQUEST_BYTES: u32 = 2 << 20;
 /// Most bytes of a JSON-RPC response, a batch being one.
 pub const RPC_RESPONSE_BYTES: u32 = 32 << 20;
-/// Most requests in one batch.
-pub const RPC_BATCH: usize = 100;
+/// Most requests in one batch: as many as libraries put into one.
+pub const RPC_BATCH: usize = 1_000;
 /// Requests of one connection answered at once.
 pub const RPC_IN_FLIGHT: usize = 64;
 /// How long one HTTP request may take, from its headers to its response.
@@ -74,15 +74,15 @@ pub const ACCESS_LIST_RUNS: usize = 16;
 
 /// Most blocks that a log query spans.
 pub const LOG_BLOCKS: u64 = 10_000;
-/// Most logs that a log query returns.
+/// Most logs that a query of more than one block returns, and that a filter tells at once.
 pub const LOG_RESULTS: usize = 10_000;
-/// Most bytes of data in the logs that a log query returns.
-pub const LOG_BYTES: usize = 8 << 20;
+/// Most bytes of JSON that a log query returns, which [`RPC_RESPONSE_BYTES`] has room for.
+pub const LOG_BYTES: usize = 24 << 20;
 /// Most transactions in the blocks that a log query has to read, those ruled out by a bloom in memory not counted.
 pub const LOG_TRANSACTIONS: usize = 250_000;
 /// Most addresses, and most topics at one position, that a log query names.
 pub const LOG_ALTERNATIVES: usize = 1_024;
-/// Blocks whose bloom is kept in memory, 256 bytes each.
+/// Blocks whose bloom is kept in memory, 256 bytes each: those read last.
 pub const BLOOMS: usize = 1 << 16;
 
 /// Filters installed at once.

@@ -3,9 +3,9 @@
 //! | code | meaning |
 //! |---|---|
 //! | -32700, -32600, -32601 | not JSON, not a request, no such method (JSON-RPC 2.0) |
-//! | -32602 | parameters of the wrong type, number or combination |
+//! | -32602 | parameters of the wrong type, number or combination, or that ask for more than one request may |
 //! | -32603 | the sequencer's own fault; its log says more |
-//! | -32005 | a limit of this server (EIP-1474) |
+//! | -32005 | this server is busy (EIP-1474); libraries ask again by themselves, which can help |
 //! | -32000 | the request is well formed and cannot be fulfilled: unknown block, invalid transaction, failed call |
 //! | 3 | the call reverted; `data` is what it reverted with |
 //! | 4, 5 | not in a block in time; not ready for one (EIP-7966) |
@@ -24,9 +24,12 @@ pub enum RpcError {
     /// The parameters are not what the method takes.
     #[error("{0}")]
     InvalidParams(String),
-    /// A limit of this server; the text names it.
+    /// More than this server does for one request; the text says what, and asking again does not help.
     #[error("{0}")]
-    Limit(String),
+    TooMuch(String),
+    /// More than this server does at a time, so that asking again later can help.
+    #[error("limit exceeded: {0}, try again later")]
+    Busy(&'static str),
     /// There is no such block.
     #[error("header not found")]
     UnknownBlock,
@@ -76,8 +79,8 @@ impl RpcError {
     /// The error's code.
     pub const fn code(&self) -> i32 {
         match self {
-            Self::InvalidParams(_) => -32602,
-            Self::Limit(_) => -32005,
+            Self::InvalidParams(_) | Self::TooMuch(_) => -32602,
+            Self::Busy(_) => -32005,
             Self::Internal => -32603,
             Self::Reverted(_) => 3,
             Self::NotInTime { .. } => 4,
@@ -171,7 +174,8 @@ mod tests {
     fn codes_are_those_wallets_know() {
         let nonce = RpcError::Invalid(InvalidTransaction::NonceTooLow { tx: 1, state: 2 });
         assert_eq!((nonce.code(), nonce.to_string().as_str()), (-32000, "nonce too low: next nonce 2, tx nonce 1"));
-        assert_eq!(RpcError::Limit(String::new()).code(), -32005);
+        assert_eq!(RpcError::Busy("too much").code(), -32005);
+        assert_eq!(RpcError::TooMuch(String::new()).code(), -32602);
         assert_eq!(RpcError::InvalidParams(String::new()).code(), -32602);
         assert_eq!(RpcError::OldState { height: 1 }.code(), -32000);
         assert_eq!(RpcError::NotReady { hash: B256::ZERO, expected: 1 }.code(), 5);

@@ -92,7 +92,7 @@ impl Rpc {
 
 fn check_percentiles(percentiles: &[f64]) -> Result<(), RpcError> {
     if percentiles.len() > limits::FEE_PERCENTILES {
-        return Err(RpcError::Limit(format!("more than {} percentiles", limits::FEE_PERCENTILES)));
+        return Err(RpcError::TooMuch(format!("more than {} percentiles", limits::FEE_PERCENTILES)));
     }
     let ascending = percentiles.is_sorted();
     if !ascending || percentiles.iter().any(|percentile| !(0.0..=100.0).contains(percentile)) {
@@ -135,6 +135,6 @@ mod tests {
         for wrong in [&[50.0, 10.0][..], &[-1.0], &[101.0], &[f64::NAN]] {
             assert_eq!(check_percentiles(wrong).unwrap_err().code(), -32602);
         }
-        assert_eq!(check_percentiles(&[1.0; limits::FEE_PERCENTILES + 1]).unwrap_err().code(), -32005);
+        assert_eq!(check_percentiles(&[1.0; limits::FEE_PERCENTILES + 1]).unwrap_err().code(), -32602);
     }
 }

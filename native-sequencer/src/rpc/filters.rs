@@ -7,13 +7,13 @@
 use super::{
     Rpc,
     errors::RpcError,
-    logs,
+    logs::{self, Cursor},
     methods::{Arguments, Methods},
 };
 use crate::limits;
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{B256, U64};
-use alloy_rpc_types_eth::{Filter, FilterChanges, Log};
+use alloy_rpc_types_eth::{Filter, FilterBlockOption, FilterChanges, Log};
 use jsonrpsee::core::RegisterMethodError;
 use parking_lot::Mutex;
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -44,8 +44,8 @@ enum Kind {
 #[derive(Debug)]
 struct Installed {
     kind: Kind,
-    /// The first height that was not asked for yet.
-    next: u64,
+    /// What was not told yet begins here.
+    next: Cursor,
     used: Instant,
 }
 
@@ -71,7 +71,7 @@ impl Filters {
         let room = || self.alternatives.clone().try_acquire_many_owned(logs::alternatives(filter));
         room().or_else(|_| {
             self.forget_idle(&mut self.installed.lock());
-            room().map_err(|_| RpcError::Limit("limit exceeded: the filters that are kept name too much".to_owned()))
+            room().map_err(|_| RpcError::Busy("the filters that are kept name too much"))
         })
     }
 
@@ -86,9 +86,10 @@ impl Filters {
             self.forget_idle(&mut installed);
         }
         if installed.len() >= limits::FILTERS {
-            return Err(RpcError::Limit(format!("more than {} filters", limits::FILTERS)));
+            return Err(RpcError::Busy("too many filters are installed"));
         }
         let id = random_id()?;
+        let next = Cursor::before(next);
         installed.insert(id, Installed { kind, next, used: Instant::now() });
         Ok(id)
     }
@@ -119,14 +120,19 @@ pub(super) fn random_id() -> Result<U64, RpcError> {
 
 fn new_filter(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<U64, RpcError> {
     let filter: Filter = arguments.required()?;
+    if matches!(filter.block_option, FilterBlockOption::AtBlockHash(_)) {
+        return Err(RpcError::InvalidParams(
+            "a filter looks for what is to come; blockHash is for eth_getLogs".to_owned(),
+        ));
+    }
     let room = rpc.filters.room_for(&filter)?;
     rpc.filters.install(Kind::Logs { filter: Box::new(filter), _room: room }, rpc.next_height())
 }
 
 /// What a filter has to look at next.
 enum Next {
-    Logs(Box<Filter>, Option<(u64, u64)>),
-    Blocks(Option<(u64, u64)>),
+    Logs(Box<Filter>),
+    Blocks,
     Pending(Vec<B256>),
 }
 
@@ -134,39 +140,39 @@ enum Next {
 fn get_filter_changes(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<FilterChanges<()>, RpcError> {
     let id = arguments.required()?;
     let head = rpc.chain.head().header.height;
-    let next = rpc.filters.with(id, |filter| {
-        // No further than one log query reaches: the rest is for the next question.
-        let last = head.min(filter.next.saturating_add(limits::LOG_BLOCKS - 1));
-        let heights = (filter.next <= last).then_some((filter.next, last));
-        match &mut filter.kind {
-            Kind::Logs { filter, .. } => Next::Logs(filter.clone(), heights),
-            Kind::Blocks => Next::Blocks(heights),
+    let (next, from) = rpc.filters.with(id, |filter| {
+        let next = match &mut filter.kind {
+            Kind::Logs { filter, .. } => Next::Logs(filter.clone()),
+            Kind::Blocks => Next::Blocks,
             Kind::Pending(hashes) => Next::Pending(drain(hashes)),
-        }
+        };
+        (next, filter.next)
     })?;
-    let (changes, last) = match next {
-        Next::Logs(filter, heights) => {
-            let (logs, last) = heights.map_or(Ok((Vec::new(), None)), |heights| rpc.some_logs_in(&filter, heights))?;
-            (FilterChanges::Logs(logs), last)
+    // No further than one log query reaches: the rest is for the next question.
+    let to = head.min(from.height.saturating_add(limits::LOG_BLOCKS - 1));
+    let behind = from.max(Cursor::before(to + 1));
+    let (changes, next) = match next {
+        Next::Logs(filter) => {
+            let (logs, next) = rpc.some_logs(&filter, from, to)?;
+            (FilterChanges::Logs(logs), next.unwrap_or(behind))
         }
-        Next::Blocks(heights) => {
-            let range = heights.into_iter().flat_map(|(from, to)| from..=to);
+        Next::Blocks => {
             let hash = |height| rpc.block(height).map(|block| block.map(|block| block.hash())).transpose();
-            (FilterChanges::Hashes(range.filter_map(hash).collect::<Result<_, _>>()?), heights.map(|(_, to)| to))
+            let hashes: Result<_, _> = (from.height..=to).filter_map(hash).collect();
+            (FilterChanges::Hashes(hashes?), behind)
         }
-        Next::Pending(hashes) => (FilterChanges::Hashes(hashes), None),
+        Next::Pending(hashes) => (FilterChanges::Hashes(hashes), from),
     };
-    if let Some(last) = last {
-        rpc.filters.with(id, |filter| filter.next = filter.next.max(last.saturating_add(1)))?;
-    }
+    rpc.filters.with(id, |filter| filter.next = filter.next.max(next))?;
     Ok(changes)
 }
 
-/// The part of the heights that the filter's own range has, if it names one.
-fn within(filter: &Filter, from: u64, to: u64) -> Option<(u64, u64)> {
+/// The part of what lies from `from` to the end of block `to` that is in the filter's own range, if it names one.
+fn within(filter: &Filter, from: Cursor, to: u64) -> Option<(Cursor, u64)> {
     let (first, last) = filter.extract_block_range();
-    let (from, to) = (from.max(first.unwrap_or(0)), to.min(last.unwrap_or(u64::MAX)));
-    (from <= to).then_some((from, to))
+    let from = from.max(Cursor::before(first.unwrap_or(0)));
+    let to = to.min(last.unwrap_or(u64::MAX));
+    (from.height <= to).then_some((from, to))
 }
 
 fn drain(hashes: &mut broadcast::Receiver<B256>) -> Vec<B256> {
@@ -190,17 +196,11 @@ fn get_filter_logs(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Vec<Log>,
 }
 
 impl Rpc {
-    /// The logs from the first of these heights on, up to the second or as far as one answer may reach; and how far that is.
-    fn some_logs_in(&self, filter: &Filter, (from, to): (u64, u64)) -> Result<(Vec<Log>, Option<u64>), RpcError> {
-        let mut to = to;
-        loop {
-            let heights = within(filter, from, to);
-            match heights.map_or(Ok(Vec::new()), |(from, to)| self.logs_in(filter, from..=to)) {
-                // Fewer blocks, then; what one block has is for a query with a narrower filter.
-                Err(RpcError::Limit(_)) if to > from => to = from + (to - from) / 2,
-                logs => return Ok((logs?, Some(to))),
-            }
-        }
+    /// The logs from `from` to the end of block `to`, or as many as one answer holds, and then where the others begin.
+    fn some_logs(&self, filter: &Filter, from: Cursor, to: u64) -> Result<(Vec<Log>, Option<Cursor>), RpcError> {
+        let Some((from, to)) = within(filter, from, to) else { return Ok((Vec::new(), None)) };
+        let found = self.search(filter, from, to, limits::LOG_RESULTS)?;
+        Ok((found.logs, (found.next.height <= to).then_some(found.next)))
     }
 
     fn next_height(&self) -> u64 {
@@ -247,9 +247,10 @@ mod tests {
     #[test]
     fn changes_stay_within_the_range_that_a_filter_names() {
         let filter = Filter::new().from_block(5).to_block(8);
-        assert_eq!(within(&filter, 1, 6), Some((5, 6)));
-        assert_eq!(within(&filter, 7, 20), Some((7, 8)));
-        assert_eq!(within(&filter, 9, 20), None);
-        assert_eq!(within(&Filter::new(), 9, 20), Some((9, 20)));
+        let at = |height, logs| Cursor { height, logs };
+        assert_eq!(within(&filter, at(1, 3), 6), Some((at(5, 0), 6)));
+        assert_eq!(within(&filter, at(7, 3), 20), Some((at(7, 3), 8)));
+        assert_eq!(within(&filter, at(9, 0), 20), None);
+        assert_eq!(within(&Filter::new(), at(9, 0), 20), Some((at(9, 0), 20)));
     }
 }

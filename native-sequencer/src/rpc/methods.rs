@@ -33,7 +33,7 @@ impl Gate {
         &self,
         job: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
     ) -> Result<T, RpcError> {
-        let busy = || RpcError::Limit("limit exceeded: too many requests are waiting, try again later".to_owned());
+        let busy = || RpcError::Busy("too many requests are waiting");
         let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| busy())?;
         let running = self.running.clone().acquire_owned().await.map_err(|_| busy())?;
         let done = tokio::task::spawn_blocking(move || {

@@ -10,11 +10,10 @@ use super::{
     convert,
     errors::RpcError,
     filters::{Filters, random_id},
-    logs::Found,
+    logs,
     methods::{Arguments, Methods},
 };
 use crate::{block::SealedBlock, chain::Event, limits, listener::Backlog};
-use alloy_primitives::B256;
 use alloy_rpc_types_eth::Filter;
 use jsonrpsee::{
     PendingSubscriptionSink, SubscriptionSink,
@@ -93,25 +92,31 @@ async fn subscribe(
         }
     };
     // Before the subscription is acknowledged: what happens after the acknowledgement is in it.
-    let (events, hashes) = (rpc.chain.subscribe(), rpc.pool.subscribe());
+    let (mut events, mut hashes) = (rpc.chain.subscribe(), rpc.pool.subscribe());
     let sink = Sink { sink: pending.accept().await?, backlog };
     match topic {
-        Topic::Pending => follow(hashes, &sink, |hash: B256| vec![hash]).await,
+        Topic::Pending => {
+            while let Some(hash) = sink.next(&mut hashes).await? {
+                sink.send(&hash).await?;
+            }
+        }
         Topic::Heads => {
-            follow(events, &sink, |event| {
-                let header = |block: Arc<SealedBlock>| {
+            while let Some(event) = sink.next(&mut events).await? {
+                if let Event::Sealed(block) = event {
                     let bloom = rpc.blooms.of(&block);
-                    convert::header(rpc.chain.config(), &Block::Sealed(block), bloom)
-                };
-                sealed(event).map(header).into_iter().collect()
-            })
-            .await
+                    sink.send(&convert::header(rpc.chain.config(), &Block::Sealed(block), bloom)).await?;
+                }
+            }
         }
         Topic::Logs(filter, _room) => {
-            follow(events, &sink, |event| sealed(event).map(|block| logs_of(&rpc, &filter, &block)).unwrap_or_default())
-                .await
+            while let Some(event) = sink.next(&mut events).await? {
+                if let Event::Sealed(block) = event {
+                    sink.send_logs(&rpc, &filter, &block).await?;
+                }
+            }
         }
     }
+    Ok(())
 }
 
 /// A subscriber, and what waits for it.
@@ -122,50 +127,33 @@ struct Sink {
 }
 
 impl Sink {
+    /// The next event; none when the subscriber has left or nothing comes any more.
+    async fn next<T: Clone>(&self, events: &mut broadcast::Receiver<T>) -> Result<Option<T>, SubscriptionError> {
+        let event = tokio::select! {
+            () = self.sink.closed() => return Ok(None),
+            event = events.recv() => event,
+        };
+        match event {
+            Ok(event) => Ok(Some(event)),
+            Err(RecvError::Lagged(_)) => Err(behind()),
+            Err(RecvError::Closed) => Ok(None),
+        }
+    }
+
+    /// Sends the logs of `block` that `filter` matches one by one, however many they are.
+    async fn send_logs(&self, rpc: &Rpc, filter: &Filter, block: &SealedBlock) -> SubscriptionResult {
+        if filter.matches_bloom(rpc.blooms.of(block)) {
+            for log in logs::matching(filter, block, 0) {
+                self.send(&log).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn send(&self, message: &impl Serialize) -> SubscriptionResult {
         let json = to_raw_value(message)?;
         let fits = self.backlog.as_ref().is_none_or(|backlog| backlog.owe(json.get().len()));
         if fits && self.sink.send_timeout(json, limits::SLOW_READER).await.is_ok() { Ok(()) } else { Err(behind()) }
-    }
-}
-
-fn sealed(event: Event) -> Option<Arc<SealedBlock>> {
-    match event {
-        Event::Sealed(block) => Some(block),
-        _ => None,
-    }
-}
-
-fn logs_of(rpc: &Rpc, filter: &Filter, block: &SealedBlock) -> Vec<alloy_rpc_types_eth::Log> {
-    if !filter.matches_bloom(rpc.blooms.of(block)) {
-        return Vec::new();
-    }
-    let mut found = Found::default();
-    // What one block has beyond the limits of a query is left out; the query says so to whoever asks.
-    let _ = found.search(filter, block);
-    found.logs
-}
-
-/// Sends what `messages` makes of each event until the subscriber leaves or falls behind.
-async fn follow<T: Clone, M: Serialize>(
-    mut events: broadcast::Receiver<T>,
-    sink: &Sink,
-    messages: impl Fn(T) -> Vec<M>,
-) -> SubscriptionResult {
-    loop {
-        let event = tokio::select! {
-            () = sink.sink.closed() => return Ok(()),
-            event = events.recv() => event,
-        };
-        match event {
-            Ok(event) => {
-                for message in messages(event) {
-                    sink.send(&message).await?;
-                }
-            }
-            Err(RecvError::Lagged(_)) => return Err(behind()),
-            Err(RecvError::Closed) => return Ok(()),
-        }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn create_access_list(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Re
             return Ok(result(ran, call.access_list));
         }
     }
-    Err(RpcError::Limit(format!("the access list did not settle in {} runs", limits::ACCESS_LIST_RUNS)))
+    Err(RpcError::TooMuch(format!("the access list did not settle in {} runs", limits::ACCESS_LIST_RUNS)))
 }
 
 fn result(ran: Ran, access_list: AccessList) -> AccessListResult {

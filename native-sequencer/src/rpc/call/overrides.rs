@@ -35,7 +35,7 @@ impl Overridden {
         let hashes = block.block_hash.iter().flatten();
         let count = accounts.values().map(|account| 1 + slots(account)).sum::<usize>() + hashes.clone().count();
         if count > limits::CALL_OVERRIDES {
-            return Err(RpcError::Limit(format!("more than {} overrides", limits::CALL_OVERRIDES)));
+            return Err(RpcError::TooMuch(format!("more than {} overrides", limits::CALL_OVERRIDES)));
         }
         for (address, account) in accounts {
             overridden.put(address, account)?;

@@ -3,6 +3,7 @@
 use super::world::{World, call, input, quantity};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use alloy_rpc_types_eth::{Block, Transaction, TransactionReceipt};
+use ocelli_core::transaction::Recovered;
 use ocelli_tests::wallet::Wallet;
 use serde_json::{Value, json};
 
@@ -168,6 +169,10 @@ async fn logs_are_found_by_range_hash_address_and_topic() {
     assert_eq!((&logs[0]["logIndex"], &logs[0]["transactionIndex"]), (&json!("0x1"), &json!("0x1")));
     assert_eq!(logs[0]["removed"], false);
     assert_eq!(world.error("eth_getLogs", json!([{ "fromBlock": "0x2", "toBlock": "0x1" }])).await.0, -32602);
+    for to in [Value::Null, json!("latest"), json!("pending"), json!("safe"), json!("0x9")] {
+        assert_eq!(count(json!({ "fromBlock": "0x6", "toBlock": to })).await, 0, "nothing is there yet");
+    }
+    assert_eq!(count(json!({ "fromBlock": "latest", "toBlock": "0x1" })).await, 0);
     assert_eq!(world.error("eth_getLogs", json!([{ "blockHash": B256::ZERO }])).await.0, -32000);
 }
 
@@ -235,11 +240,51 @@ async fn a_filter_gives_what_one_answer_cannot_hold_in_the_next() {
         let call = wallet.send(TxKind::Call(contract), U256::ZERO, Bytes::new(), 4_000_000);
         assert!(world.seal(&[&[call]]).transactions[0].receipt.success);
     }
-    assert_eq!(world.error("eth_getLogs", json!([{ "fromBlock": "0x1", "address": contract }])).await.0, -32005);
+    assert_eq!(world.error("eth_getLogs", json!([{ "fromBlock": "0x1", "address": contract }])).await.0, -32602);
     let mut counts = Vec::new();
     for _ in 0..3 {
         let logs = world.result("eth_getFilterChanges", json!([filter])).await;
         counts.push(logs.as_array().map(Vec::len).unwrap());
     }
     assert_eq!(counts, [10_000, 5_000, 0]);
+}
+
+/// Logs nothing, as often as the calldata says; `calls` of them.
+fn many_logs(wallet: &mut Wallet, contract: Address, each: u64, calls: usize) -> Vec<Recovered> {
+    let gas = 100_000 + 405 * each;
+    (0..calls).map(|_| wallet.send(TxKind::Call(contract), U256::ZERO, input(each), gas)).collect()
+}
+
+const LOGS_AS_ASKED: [u8; 15] = hex!("5f35 5b 5f5fa0 6001900380 6002 57 00");
+
+#[tokio::test]
+async fn a_block_with_more_logs_than_a_query_returns_can_be_asked_for_alone() {
+    let mut wallet = Wallet::new(0);
+    let mut world = World::new(std::slice::from_ref(&wallet));
+    let (deploy, contract) = wallet.deploy(&LOGS_AS_ASKED);
+    world.seal(&[&[deploy]]);
+    let blocks = world.result("eth_newFilter", json!([{ "address": contract }])).await;
+    let calls = many_logs(&mut wallet, contract, 4_000, 3);
+    let sealed = world.seal(&[&calls]);
+    assert!(sealed.transactions.iter().all(|sealed| sealed.receipt.success));
+
+    for filter in [json!({ "blockHash": sealed.hash }), json!({ "fromBlock": "0x2", "toBlock": "0x2" }), json!({})] {
+        let logs = world.result("eth_getLogs", json!([filter])).await;
+        assert_eq!(logs.as_array().map(Vec::len), Some(12_000), "{filter}");
+    }
+    assert_eq!(world.error("eth_getLogs", json!([{ "fromBlock": "0x1" }])).await.0, -32602);
+
+    let mut told = Vec::new();
+    loop {
+        let logs = world.result("eth_getFilterChanges", json!([blocks])).await;
+        let Some(logs) = logs.as_array().filter(|logs| !logs.is_empty()) else { break };
+        told.extend(logs.iter().map(|log| log["logIndex"].as_str().expect("a quantity").to_owned()));
+    }
+    assert_eq!(told, (0..12_000).map(quantity).collect::<Vec<_>>(), "a filter tells each log once, in order");
+}
+
+#[tokio::test]
+async fn a_filter_is_not_for_one_block() {
+    let world = World::new(&wallets());
+    assert_eq!(world.error("eth_newFilter", json!([{ "blockHash": B256::ZERO }])).await.0, -32602);
 }

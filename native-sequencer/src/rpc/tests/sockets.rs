@@ -1,8 +1,8 @@
 //! The endpoint over real sockets: WebSocket calls, subscriptions, limits of a connection.
 
-use super::world::{World, call};
+use super::world::{World, call, quantity};
 use crate::limits;
-use alloy_primitives::B256;
+use alloy_primitives::{B256, Bytes, TxKind, U256, hex};
 use ocelli_tests::wallet::Wallet;
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpStream};
@@ -88,6 +88,27 @@ async fn a_subscriber_hears_of_each_block_and_log() {
     .await;
     world.seal(&[&[wallets[0].transfer(contract, 0)]]);
     assert_eq!(blocking(move || client.result("eth_blockNumber", json!([]))).await, "0x3");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscriber_hears_of_each_log_of_a_block_that_has_very_many() {
+    let mut wallet = Wallet::new(0);
+    let mut world = World::new(std::slice::from_ref(&wallet));
+    // Logs nothing, 6,000 times.
+    let (deploy, contract) = wallet.deploy(&hex!("611770 5b 5f5fa0 6001900380 6003 57 00"));
+    world.seal(&[&[deploy]]);
+    let address = world.listen().await;
+    let mut client = blocking(move || {
+        let mut client = Client::connect(address);
+        client.result("eth_subscribe", json!(["logs", { "address": contract }]));
+        client
+    })
+    .await;
+    let calls = [(); 2].map(|()| wallet.send(TxKind::Call(contract), U256::ZERO, Bytes::new(), 4_000_000));
+    let sealed = world.seal(&[&calls]);
+    assert!(sealed.transactions.iter().all(|sealed| sealed.receipt.success));
+    let last = blocking(move || (0..12_000).map(|_| client.read()).last()).await.expect("a log");
+    assert_eq!(last["params"]["result"]["logIndex"], json!(quantity(11_999)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
