@@ -29,8 +29,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-pub use backlog::Backlog;
 use backlog::Backlogs;
+pub use backlog::{Backlog, Debt};
 
 /// Serves `app` at `listener` until the future is dropped. Requests have `ConnectInfo<SocketAddr>` and their connection's
 /// [`Backlog`] as extensions.

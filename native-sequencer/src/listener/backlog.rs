@@ -1,6 +1,6 @@
 //! Answers that wait for their readers, counted in bytes, so that all slow readers together take bounded memory.
 //!
-//! An answer is counted when it is made ([`Backlog::owe`]), and as much less when the connection has taken something, or
+//! An answer is counted when it, or a part of it, is made ([`Backlog::owe`], [`Backlog::begin`]), and as much less when the connection has taken something, or
 //! altogether when it is gone.
 
 use crate::limits;
@@ -42,6 +42,11 @@ impl Backlog {
         true
     }
 
+    /// Begins to count an answer that is made of several parts.
+    pub fn begin(&self) -> Debt {
+        Debt { backlog: self.clone(), bytes: 0 }
+    }
+
     /// The connection has taken so many bytes, answers and what goes around them.
     pub(super) fn taken(&self, bytes: usize) {
         let less = |own: usize| Some(own.saturating_sub(bytes));
@@ -58,8 +63,37 @@ impl Backlog {
 
     /// Bytes that wait.
     #[cfg(test)]
-    pub(super) fn owed(&self) -> usize {
+    pub(crate) fn owed(&self) -> usize {
         self.0.own.load(Relaxed)
+    }
+}
+
+/// What is counted of an answer in the making. It is given back if the answer is dropped unfinished.
+#[derive(Debug)]
+pub struct Debt {
+    backlog: Backlog,
+    bytes: usize,
+}
+
+impl Debt {
+    /// Counts a part, as [`Backlog::owe`] does.
+    pub fn owe(&mut self, bytes: usize) -> bool {
+        let owed = self.backlog.owe(bytes);
+        if owed {
+            self.bytes += bytes;
+        }
+        owed
+    }
+
+    /// The answer is finished; it is owed until the connection takes it.
+    pub fn keep(mut self) {
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Debt {
+    fn drop(&mut self) {
+        self.backlog.taken(self.bytes);
     }
 }
 
@@ -83,6 +117,20 @@ mod tests {
         assert_eq!(two.owed(), limits::BACKLOG_SMALL);
         one.taken(limits::BACKLOG);
         assert!(two.owe(limits::BACKLOG_SMALL + 1));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_finished_is_not_owed() {
+        let one = Backlogs::default().open();
+        let mut dropped = one.begin();
+        assert!(dropped.owe(10) && dropped.owe(20));
+        assert_eq!(one.owed(), 30);
+        drop(dropped);
+        assert_eq!(one.owed(), 0);
+        let mut kept = one.begin();
+        assert!(kept.owe(10));
+        kept.keep();
+        assert_eq!(one.owed(), 10);
     }
 
     #[test]

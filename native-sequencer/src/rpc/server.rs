@@ -1,7 +1,10 @@
 //! JSON-RPC over HTTP POST and WebSocket, as an endpoint that shares its address with other routes.
 
-use super::{Rpc, subscribe::HexIds};
-use crate::{limits, listener::Backlog};
+use super::{Rpc, errors::RpcError, subscribe::HexIds};
+use crate::{
+    limits,
+    listener::{Backlog, Debt},
+};
 use axum::{
     body::Body,
     extract::Request,
@@ -16,7 +19,7 @@ use jsonrpsee::{
         middleware::rpc::{RpcServiceBuilder, RpcServiceT},
         stop_channel, ws,
     },
-    types::{ErrorCode, ErrorObject, Id, Request as Call},
+    types::{ErrorCode, ErrorObject, ErrorObjectOwned, Id, Request as Call},
 };
 use std::{future::Future, sync::Arc};
 use tokio::sync::Semaphore;
@@ -118,8 +121,14 @@ pub(super) struct Bound<S> {
     in_flight: Arc<Semaphore>,
 }
 
-fn too_much(id: Id<'_>, what: &str) -> MethodResponse {
-    MethodResponse::error(id, ErrorObject::owned(-32005, format!("limit exceeded: {what}"), None::<()>))
+const UNREAD: &str = "too many answers wait to be read";
+
+fn busy(id: Id<'_>, what: &'static str) -> MethodResponse {
+    MethodResponse::error(id, ErrorObjectOwned::from(RpcError::Busy(what)))
+}
+
+fn backlog_of(request: &Call<'_>) -> Option<Backlog> {
+    request.extensions().get::<Backlog>().cloned()
 }
 
 impl<S> Bound<S>
@@ -131,9 +140,9 @@ where
         > + Send
         + Sync,
 {
-    /// What `request` gets, or an error if too much that nobody reads waits already.
-    async fn answer(inner: &S, request: Call<'_>) -> MethodResponse {
-        let (id, backlog) = (request.id.clone().into_owned(), request.extensions().get::<Backlog>().cloned());
+    /// What `request` gets.
+    async fn respond(inner: &S, request: Call<'_>) -> MethodResponse {
+        let id = request.id.clone().into_owned();
         let subscribes = matches!(request.method_name(), "eth_subscribe" | "eth_unsubscribe");
         let response = inner.call(request).await;
         // So the server says that the connection is none that can be told of anything later.
@@ -141,8 +150,15 @@ where
             let message = "notifications not supported: subscribe over WebSocket";
             return MethodResponse::error(id, ErrorObject::owned(-32601, message, None::<()>));
         }
+        response
+    }
+
+    /// What `request` gets, or an error if too much that nobody reads waits already.
+    async fn answer(inner: &S, request: Call<'_>) -> MethodResponse {
+        let (id, backlog) = (request.id.clone().into_owned(), backlog_of(&request));
+        let response = Self::respond(inner, request).await;
         if backlog.is_some_and(|backlog| !backlog.owe(response.as_ref().len())) {
-            return too_much(id, "too many answers wait to be read, try again later");
+            return busy(id, UNREAD);
         }
         response
     }
@@ -150,9 +166,17 @@ where
     async fn answer_batch(inner: &S, batch: Batch<'_>) -> MethodResponse {
         let mut responses = BatchResponseBuilder::new_with_limit(limits::RPC_RESPONSE_BYTES as usize);
         let mut notified = false;
+        // Given back if the batch comes to nothing: its answers are too long together, or it takes too long.
+        let mut debt: Option<Debt> = None;
         for entry in batch {
             let response = match entry {
-                Ok(BatchEntry::Call(request)) => Self::answer(inner, request).await,
+                Ok(BatchEntry::Call(request)) => {
+                    let id = request.id.clone().into_owned();
+                    debt = debt.or_else(|| backlog_of(&request).map(|backlog| backlog.begin()));
+                    let response = Self::respond(inner, request).await;
+                    let bytes = response.as_ref().len();
+                    if debt.as_mut().is_none_or(|debt| debt.owe(bytes)) { response } else { busy(id, UNREAD) }
+                }
                 Ok(BatchEntry::Notification(notification)) => {
                     notified = true;
                     inner.notification(notification).await;
@@ -166,6 +190,9 @@ where
             if let Err(too_long) = responses.append(response) {
                 return too_long;
             }
+        }
+        if let Some(debt) = debt {
+            debt.keep();
         }
         if responses.is_empty() && notified {
             return MethodResponse::notification();
@@ -192,7 +219,7 @@ where
         let (inner, in_flight) = (Arc::clone(&self.inner), Arc::clone(&self.in_flight));
         async move {
             let Ok(_permit) = in_flight.try_acquire() else {
-                return too_much(request.id, "too many requests at once on this connection");
+                return busy(request.id, "too many requests at once on this connection");
             };
             Self::answer(&inner, request).await
         }
@@ -202,10 +229,12 @@ where
         let (inner, in_flight) = (Arc::clone(&self.inner), Arc::clone(&self.in_flight));
         async move {
             if requests.len() > limits::RPC_BATCH {
-                return too_much(Id::Null, &format!("more than {} requests in a batch", limits::RPC_BATCH));
+                let message = format!("batch too large: more than {} requests", limits::RPC_BATCH);
+                let code = ErrorCode::InvalidRequest.code();
+                return MethodResponse::error(Id::Null, ErrorObject::owned(code, message, None::<()>));
             }
             let Ok(_permit) = in_flight.try_acquire() else {
-                return too_much(Id::Null, "too many requests at once on this connection");
+                return busy(Id::Null, "too many requests at once on this connection");
             };
             Self::answer_batch(&inner, requests).await
         }

@@ -76,7 +76,7 @@ async fn a_batch_is_answered_up_to_its_limit() {
     };
     let (_, responses) = world.post(batch(limits::RPC_BATCH)).await;
     assert_eq!(responses.as_array().unwrap().len(), limits::RPC_BATCH);
-    assert_eq!(code(&world, batch(limits::RPC_BATCH + 1)).await, -32005);
+    assert_eq!(code(&world, batch(limits::RPC_BATCH + 1)).await, -32600);
     let (_, mixed) = world.post(r#"[{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}, 7]"#).await;
     assert_eq!((&mixed[0]["result"], &mixed[1]["error"]["code"]), (&json!("0x7a69"), &json!(-32600)));
 }
@@ -89,7 +89,7 @@ async fn a_log_query_that_names_too_much_is_refused() {
         .collect();
     let world = world();
     for method in ["eth_getLogs", "eth_newFilter"] {
-        assert_eq!(world.error(method, json!([{ "address": addresses }])).await.0, -32005, "{method}");
+        assert_eq!(world.error(method, json!([{ "address": addresses }])).await.0, -32602, "{method}");
     }
 }
 
@@ -100,7 +100,7 @@ async fn a_call_with_too_many_overrides_is_refused() {
         .map(|at| (Address::left_padding_from(&at.to_be_bytes()).to_string(), json!({ "balance": "0x1" })))
         .collect();
     let (code, _) = world.error("eth_call", json!([{}, "latest", accounts])).await;
-    assert_eq!(code, -32005);
+    assert_eq!(code, -32602);
 }
 
 #[tokio::test]
@@ -129,6 +129,20 @@ async fn who_does_not_read_gets_no_more_large_answers() {
     assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32005), &json!(7)));
     let (_, answers) = world.post_owed(json!([large, small]).to_string(), owing(limits::BACKLOG)).await;
     assert_eq!((&answers[0]["error"]["code"], &answers[1]["result"]), (&json!(-32005), &json!("0x7a69")));
+}
+
+#[tokio::test]
+async fn a_batch_whose_answers_are_too_long_together_leaves_no_debt() {
+    let world = world();
+    // Returns eight megabytes of nothing.
+    let code = json!({ Address::repeat_byte(9).to_string(): { "code": "0x624000005ff3" } });
+    let large = json!({ "jsonrpc": "2.0", "id": 7, "method": "eth_call",
+        "params": [{ "to": Address::repeat_byte(9) }, "latest", code] });
+    let backlog = Backlog::alone();
+    let count = limits::RPC_RESPONSE_BYTES as usize / (8 << 20) + 1;
+    let (_, answer) = world.post_owed(Value::Array(vec![large; count]).to_string(), backlog.clone()).await;
+    assert!(answer["error"]["code"].is_i64(), "{answer}");
+    assert_eq!(backlog.owed(), 0);
 }
 
 #[tokio::test]
