@@ -25,6 +25,7 @@ type Shown = {
 export class Blocks {
   readonly #places: readonly HTMLElement[];
   readonly #shown = new Map<number, Shown>();
+  readonly #faulty = new Set<string>();
   #next = 0;
 
   constructor() {
@@ -51,7 +52,7 @@ export class Blocks {
     place.className = "place block";
     for (const other of this.#places) delete other.dataset["newest"];
     place.dataset["newest"] = "";
-    this.#reach(block, "sealed");
+    this.#reach(block, this.#faulty.has(info.hash) ? "fault" : "sealed");
   }
 
   /** Marks one task as checked. */
@@ -78,10 +79,10 @@ export class Blocks {
     }
   }
 
-  /** Says of a block that it is wrong. */
-  faulty(height: number): void {
-    const block = this.#shown.get(height);
-    if (block !== undefined) this.#reach(block, "fault");
+  /** Says of a block that it is wrong, also if it is shown only later: evidence may come first. */
+  faulty(hash: string): void {
+    this.#faulty.add(hash);
+    for (const block of this.#shown.values()) if (block.info.hash === hash) this.#reach(block, "fault");
   }
 
   /** Takes away the blocks above `height`, which are not of the chain any more. */

@@ -7,9 +7,10 @@ import { verifyCommand } from "./verify_command.js";
 export function showFault({ height, description, evidence, by }: VerifierEvents["fault"], url: string): void {
   if (!element("fault").hidden) return;
   const { where, why } = plainWords(description);
-  const finder = by === "me" ? "This tab found a fault" : "Somebody reported a fault, and this tab has confirmed it:";
+  const finder = by === "me" ? "This tab" : "Somebody else";
   say(element("headline"), by === "me" ? "This tab caught a lie." : "A lie was caught.");
-  say(element("fault-text"), `${finder} in block ${height}: ${where}.`);
+  const confirmed = by === "me" ? "" : " This tab has confirmed it.";
+  say(element("fault-text"), `${finder} found a fault in block ${height}: ${where}.${confirmed}`);
   say(element("fault-why"), `${why} Nothing from block ${height} on can be believed; what was attested before it stands.`);
   say(element("fault-exact"), description);
   const file = `ocelli-evidence-block-${height}.bin`;

@@ -73,7 +73,7 @@ function show(verifier: Verifier): void {
   });
   verifier.on("fault", (fault) => {
     isFaulty = true;
-    blocks.faulty(fault.height);
+    blocks.faulty(fault.block);
     showFault(fault, url);
     showStatus(verifier.status);
   });
