@@ -32,11 +32,7 @@ use queue::{Queue, Standing};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::sync_channel,
-    },
+    sync::{Arc, OnceLock, mpsc::sync_channel},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -61,8 +57,8 @@ struct Shared {
     queue: Mutex<State>,
     /// Told when a transaction may have become ready.
     work: Condvar,
-    /// The journal cannot be written any more, so nothing is accepted.
-    broken: AtomicBool,
+    /// Why nothing is accepted any more.
+    refusing: OnceLock<Rejected>,
     accepted: broadcast::Sender<B256>,
 }
 
@@ -106,7 +102,7 @@ impl Pool {
         let queue =
             Mutex::new(State { waiting: Queue::new(queue::Limits::default()), height, reasons: Reasons::default() });
         let accepted = broadcast::channel(limits::POOL_EVENTS).0;
-        let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), broken: AtomicBool::new(false), accepted });
+        let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), refusing: OnceLock::new(), accepted });
         shared.restore(&entries);
 
         let (submissions, incoming) = mpsc::channel(limits::POOL_SUBMISSIONS);
@@ -124,10 +120,18 @@ impl Pool {
     /// # Errors
     /// [`Rejected`] if it may not wait.
     pub async fn submit(&self, raw: Bytes) -> Result<B256, Rejected> {
+        if let Some(why) = self.shared.refusing.get() {
+            return Err(why.clone());
+        }
         let (answer, result) = oneshot::channel();
         let submissions = self.submissions.as_ref().ok_or(Rejected::Stopping)?;
         submissions.send(Submission { raw, answer }).await.map_err(|_| Rejected::Stopping)?;
         result.await.unwrap_or(Err(Rejected::Stopping))
+    }
+
+    /// Takes no more transactions: no block will be made of them, since one at `height` is faulty.
+    pub fn stop_for_fault(&self, height: u64) {
+        self.shared.refuse(Rejected::Faulty { height });
     }
 
     /// Whether transactions are accepted.
@@ -135,11 +139,8 @@ impl Pool {
     /// # Errors
     /// Why they are not, and what to do.
     pub fn ready(&self) -> Result<(), String> {
-        if self.shared.broken.load(Ordering::Acquire) {
-            return Err(
-                "the pool's journal cannot be written, so no transactions are taken; restart once the disk is well"
-                    .into(),
-            );
+        if let Some(why) = self.shared.refusing.get() {
+            return Err(why.to_string());
         }
         // A thread that ends before it is told to has panicked.
         if self.threads.iter().any(JoinHandle::is_finished) {
@@ -293,19 +294,43 @@ impl Shared {
         })
     }
 
-    /// Lets what the journal holds wait again.
+    /// Lets what the journal holds wait again: of each account and nonce what came last, since only that was still waiting.
     fn restore(&self, entries: &[Vec<u8>]) {
+        let mut read: Vec<Result<Recovered, Rejected>> = Vec::new();
         for batch in entries.chunks(limits::POOL_BATCH) {
-            let raws = batch.iter().map(|entry| Bytes::copy_from_slice(entry)).collect();
-            let admitted = intake::admit(self, raws);
-            let mut queue = self.queue.lock();
-            admitted.iter().flatten().for_each(|one| queue.waiting.made_durable(&one.hash()));
+            let raws: Vec<Bytes> = batch.iter().map(|entry| Bytes::copy_from_slice(entry)).collect();
+            read.extend(intake::read_back(self, &raws));
         }
-        let queue = self.queue.lock();
+        let mut taken = HashSet::new();
+        let is_last = |one: &Result<Recovered, Rejected>| {
+            one.as_ref().map_or(true, |one| taken.insert((one.sender(), one.nonce())))
+        };
+        let mut last: Vec<_> = read.into_iter().rev().filter(is_last).collect();
+        last.reverse();
+
+        let (_, snapshot) = self.head();
+        let mut queue = self.queue.lock();
+        for one in last {
+            let restored = one.and_then(|one| {
+                let standing = intake::standing(&snapshot, &one)?;
+                queue.waiting.restore(Arc::new(one), standing)
+            });
+            match restored {
+                Ok(()) | Err(Rejected::NonceTooLow { .. }) => {}
+                Err(why) => tracing::warn!(%why, "a transaction of the pool's journal cannot wait any more"),
+            }
+        }
+        let let_go = queue.waiting.trim();
         if !entries.is_empty() {
-            tracing::info!(waiting = queue.waiting.len(), journal = entries.len(), "the pool's transactions are back");
+            let (waiting, journal) = (queue.waiting.len(), entries.len());
+            tracing::info!(waiting, journal, let_go, "the pool's transactions are back");
         }
         self.report(&queue);
+    }
+
+    /// Accepts nothing from now on. The first reason stays.
+    fn refuse(&self, why: Rejected) {
+        let _ = self.refusing.set(why);
     }
 
     fn report(&self, queue: &State) {

@@ -41,7 +41,7 @@ use tables::{
 
 pub use archive::{Archive, ArchiveError};
 pub use error::StoreError;
-pub(crate) use folder::{CHAIN_FILE, NEW_POOL_FILE, POOL_FILE};
+pub(crate) use folder::{CHAIN_FILE, DAMAGED_POOL_FILE, EVIDENCE_FOLDER, NEW_POOL_FILE, POOL_FILE};
 pub use import::{ImportError, Imported, import};
 pub use recover::Recovered;
 pub use replay::ReplayError;
@@ -110,6 +110,11 @@ impl Store {
         );
         let last = Mutex::new(Last { height: recovered.head.header.height, hash: recovered.head.hash });
         Ok((Self { database, path, last, _folder: folder }, recovered))
+    }
+
+    /// Whether the folder `dir` has a chain.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(CHAIN_FILE).exists()
     }
 
     /// Deletes the chain in the folder `dir` and the pool's journal. Other files stay. A folder that is not there or is empty

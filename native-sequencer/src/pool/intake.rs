@@ -20,7 +20,6 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::Ordering,
         mpsc::{Receiver, SyncSender},
     },
 };
@@ -62,14 +61,8 @@ pub(super) fn take_in(
 }
 
 /// Puts transactions into the queue, where they cannot be taken yet. One answer for each, in order.
-pub(super) fn admit(shared: &Shared, raws: Vec<Bytes>) -> Vec<Result<Arc<Recovered>, Rejected>> {
-    let params = shared.params();
-    let decode = |raw: &Bytes| -> Result<Transaction, Rejected> {
-        let transaction = Transaction::decode(raw, params.chain_id, params.fork)?;
-        shared.check_without_sender(&transaction)?;
-        Ok(transaction)
-    };
-    let mut decoded: Vec<Result<Transaction, Rejected>> = raws.par_iter().with_min_len(16).map(decode).collect();
+fn admit(shared: &Shared, raws: Vec<Bytes>) -> Vec<Result<Arc<Recovered>, Rejected>> {
+    let mut decoded = decode(shared, &raws);
     refuse_known(shared, &mut decoded);
     let recovered = recover(decoded);
     loop {
@@ -86,6 +79,21 @@ pub(super) fn admit(shared: &Shared, raws: Vec<Bytes>) -> Vec<Result<Arc<Recover
             return recovered.into_iter().zip(standings).map(admit).collect();
         }
     }
+}
+
+/// Decodes what was accepted before and recovers who sent it; one answer for each, in order.
+pub(super) fn read_back(shared: &Shared, raws: &[Bytes]) -> Vec<Result<Recovered, Rejected>> {
+    recover(decode(shared, raws))
+}
+
+fn decode(shared: &Shared, raws: &[Bytes]) -> Vec<Result<Transaction, Rejected>> {
+    let params = shared.params();
+    let decode = |raw: &Bytes| {
+        let transaction = Transaction::decode(raw, params.chain_id, params.fork)?;
+        shared.check_without_sender(&transaction)?;
+        Ok(transaction)
+    };
+    raws.par_iter().with_min_len(16).map(decode).collect()
 }
 
 /// Spares the work of recovering what is known.
@@ -148,7 +156,7 @@ pub(super) fn write(shared: &Shared, mut journal: Journal, batches: &Receiver<Ve
         let accepted = batch.iter().filter_map(|one| one.result.as_deref().ok());
         let written = journal.append(accepted.map(|one| one.encoded().as_ref()));
         if let Err(error) = &written {
-            shared.broken.store(true, Ordering::Release);
+            shared.refuse(Rejected::Journal);
             tracing::error!(%error, "the pool's journal cannot be written; no transactions are taken any more");
         }
         answer(shared, batch, written.is_ok());
@@ -172,7 +180,9 @@ fn answer(shared: &Shared, batch: Vec<Admitted>, is_durable: bool) {
     shared.work.notify_all();
     for one in batch {
         let result = one.result.map(|transaction| transaction.hash());
-        let result = if is_durable { result } else { result.and(Err(Rejected::Journal)) };
+        // What is said to be known is what came before it, so it rests on the journal as well.
+        let rests_on_journal = matches!(result, Ok(_) | Err(Rejected::AlreadyKnown(_)));
+        let result = if rests_on_journal && !is_durable { Err(Rejected::Journal) } else { result };
         match &result {
             Ok(hash) => drop(shared.accepted.send(*hash)),
             Err(rejected) => {
@@ -186,16 +196,16 @@ fn answer(shared: &Shared, batch: Vec<Admitted>, is_durable: bool) {
 
 /// Rewrites the journal when most of it is of transactions that wait no longer.
 fn compact(shared: &Shared, journal: &mut Journal) {
-    let (live, durable) = {
+    let (live, waiting) = {
         let queue = shared.queue.lock();
         let live = queue.waiting.bytes() as u64;
         if !journal.is_stale(live) {
             return;
         }
-        (live, queue.waiting.durable())
+        (live, queue.waiting.all())
     };
-    // Only this thread writes the journal, so what is not durable yet comes behind.
-    let encoded: Vec<&[u8]> = durable.iter().map(|one| one.encoded().as_ref()).collect();
+    // What is not durable yet may have taken the place of something that is, and comes behind once more.
+    let encoded: Vec<&[u8]> = waiting.iter().map(|one| one.encoded().as_ref()).collect();
     match journal.rewrite(&encoded) {
         Ok(()) => tracing::debug!(transactions = encoded.len(), bytes = live, "rewrote the pool's journal"),
         // The old file has all of them, too, and goes on. If it cannot, the next append says so.

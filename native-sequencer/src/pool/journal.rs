@@ -8,11 +8,11 @@
 //!
 //! Entries are appended, many with one sync. What left the pool stays until the file is rewritten. What was half written when
 //! the power failed was accepted from nobody and is cut off. What is damaged in the middle costs the entries that it hits and
-//! no others: entries carry their check, so reading goes on at the next whole one.
+//! no others: entries carry their check, so reading goes on at the next whole one, and the damaged file is kept beside the new.
 
 use crate::{
     limits,
-    store::{NEW_POOL_FILE, POOL_FILE},
+    store::{DAMAGED_POOL_FILE, NEW_POOL_FILE, POOL_FILE},
 };
 use alloy_primitives::B256;
 use ocelli_core::{hash::keccak256, limits::TRANSACTION_BYTES};
@@ -42,7 +42,11 @@ pub enum PoolError {
     #[error("the pool's threads cannot be started: {0}")]
     Thread(io::Error),
     /// The file is no journal, or another chain's, or another release's.
-    #[error("{} is not the journal of this chain's pool: delete it, or start over with --reset", path.display())]
+    #[error(
+        "{} is not the journal of this chain's pool, or its first {HEAD} bytes are damaged: move it away (who sent what is in \
+         it can send it again), or start over with --reset",
+        path.display()
+    )]
     OtherJournal {
         /// The file.
         path: PathBuf,
@@ -87,9 +91,10 @@ impl Journal {
                 damaged,
                 entries = entries.len(),
                 "{} is damaged in the middle: its transactions are kept but for those in that many damaged bytes. Check the \
-                 disk; whoever sent what is missing can send it again",
+                 disk; whoever sent what is missing can send it again. The file as it was is {DAMAGED_POOL_FILE}",
                 path.display()
             );
+            fs::copy(&path, dir.join(DAMAGED_POOL_FILE)).map_err(failed)?;
             let whole: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
             let (file, bytes) = write_beside(dir, &genesis, &whole).map_err(failed)?;
             take_place(dir).map_err(failed)?;
@@ -98,7 +103,11 @@ impl Journal {
         let mut file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
         let (end, cut) = (HEAD + end as u64, body.len() - end);
         if cut > 0 {
-            tracing::warn!(bytes = cut, "the pool's journal ends with something half written, which is cut off");
+            tracing::warn!(
+                bytes = cut,
+                "the pool's journal ends with something that is no whole transaction and is cut off: half written when the power \
+                 failed, and accepted from nobody, unless the disk is damaged"
+            );
             file.set_len(end).and_then(|()| file.sync_all()).map_err(failed)?;
         }
         file.seek(SeekFrom::Start(end)).map_err(failed)?;

@@ -36,6 +36,12 @@ pub(super) struct Limits {
     pub(super) account_bytes: usize,
 }
 
+impl Limits {
+    fn are_passed_by(self, transactions: usize, bytes: usize) -> bool {
+        transactions > self.transactions || bytes > self.bytes
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -211,9 +217,26 @@ impl Queue {
     /// Lets a transaction wait, if it may; `standing` is its sender's, unless the queue knows that already. It cannot be taken
     /// before [`Self::made_durable`].
     pub(super) fn admit(&mut self, transaction: Arc<Recovered>, standing: Standing) -> Result<(), Rejected> {
-        let (sender, nonce) = (transaction.sender(), transaction.nonce());
         self.check(&transaction, standing)?;
         self.make_room(&transaction, standing)?;
+        self.insert(transaction, standing);
+        Ok(())
+    }
+
+    /// Lets a transaction that was accepted before wait again. That it was is enough, whatever came before it into the queue:
+    /// what cannot be paid for is idle, and [`Self::trim`] sees to the limits. The journal has it.
+    pub(super) fn restore(&mut self, transaction: Arc<Recovered>, standing: Standing) -> Result<(), Rejected> {
+        let (hash, found) = (transaction.hash(), transaction.nonce());
+        if found < standing.nonce {
+            return Err(Rejected::NonceTooLow { next: standing.nonce, found });
+        }
+        self.insert(transaction, standing);
+        self.made_durable(&hash);
+        Ok(())
+    }
+
+    fn insert(&mut self, transaction: Arc<Recovered>, standing: Standing) {
+        let (sender, nonce) = (transaction.sender(), transaction.nonce());
         self.arrivals += 1;
         let waiting = Waiting { arrival: self.arrivals, durable: false, transaction: transaction.clone() };
         self.take_out(&sender, nonce);
@@ -229,7 +252,6 @@ impl Queue {
             *self.authorities.entry(*authority).or_default() += 1;
         }
         self.note_ready(&sender);
-        Ok(())
     }
 
     fn check(&self, transaction: &Recovered, standing: Standing) -> Result<(), Rejected> {
@@ -287,7 +309,7 @@ impl Queue {
         let replaced = account.and_then(|account| account.waiting.get(&transaction.nonce()));
         let mut count = self.len() + usize::from(replaced.is_none());
         let mut bytes = self.bytes + size(transaction) - replaced.map_or(0, |waiting| size(&waiting.transaction));
-        let over = |count: usize, bytes: usize| count > self.limits.transactions || bytes > self.limits.bytes;
+        let over = |count: usize, bytes: usize| self.limits.are_passed_by(count, bytes);
         if !over(count, bytes) {
             return Ok(());
         }
@@ -314,6 +336,19 @@ impl Queue {
             self.forget_if_empty(&sender);
         }
         Ok(())
+    }
+
+    /// Lets go of the cheapest idle ones until what is left is within the limits; how many went.
+    pub(super) fn trim(&mut self) -> usize {
+        let mut gone = 0;
+        while self.limits.are_passed_by(self.len(), self.bytes)
+            && let Some((_, _, sender, nonce)) = self.idle.first().copied()
+        {
+            self.take_out(&sender, nonce);
+            self.forget_if_empty(&sender);
+            gone += 1;
+        }
+        gone
     }
 
     /// The journal has it. Nothing happens if it is gone by now.
@@ -428,12 +463,11 @@ impl Queue {
         taken
     }
 
-    /// All durable transactions, in the order in which they came.
-    pub(super) fn durable(&self) -> Vec<Arc<Recovered>> {
-        let waiting = self.accounts.values().flat_map(|account| account.waiting.values());
-        let mut durable: Vec<&Waiting> = waiting.filter(|waiting| waiting.durable).collect();
-        durable.sort_unstable_by_key(|waiting| waiting.arrival);
-        durable.into_iter().map(|waiting| waiting.transaction.clone()).collect()
+    /// All transactions, durable or not, in the order in which they came.
+    pub(super) fn all(&self) -> Vec<Arc<Recovered>> {
+        let mut all: Vec<&Waiting> = self.accounts.values().flat_map(|account| account.waiting.values()).collect();
+        all.sort_unstable_by_key(|waiting| waiting.arrival);
+        all.into_iter().map(|waiting| waiting.transaction.clone()).collect()
     }
 }
 

@@ -90,8 +90,14 @@ pub enum Rejected {
     #[error("txpool is full")]
     Full,
     /// The journal cannot be written: the operator's fault. Nothing is taken from now on.
-    #[error("the node cannot take transactions: its journal cannot be written")]
+    #[error("the node cannot take transactions: its journal cannot be written. Restart it once the disk is well")]
     Journal,
+    /// A block was proved faulty, so no more are made.
+    #[error("the node takes no transactions: block {height} was proved faulty, and no more blocks are made")]
+    Faulty {
+        /// The block's height.
+        height: u64,
+    },
     /// The node is stopping.
     #[error("the node is stopping")]
     Stopping,
@@ -120,6 +126,7 @@ impl Rejected {
             Self::AccountFull => "account_full",
             Self::Full => "full",
             Self::Journal => "journal",
+            Self::Faulty { .. } => "faulty",
             Self::Stopping => "stopping",
         }
     }

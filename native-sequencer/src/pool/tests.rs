@@ -6,7 +6,7 @@ mod ordering;
 use super::*;
 use crate::store;
 use alloy_primitives::U256;
-use kit::{Node, Offer, offer};
+use kit::{Node, Offer, offer, send};
 use ocelli_tests::wallet::{MAX_FEE, TIP, Wallet};
 use std::{fs, path::Path};
 
@@ -289,6 +289,70 @@ async fn a_journal_that_ends_anywhere_keeps_what_is_whole() {
     node.submit(&sent[1]).await.expect("goes on after what was damaged");
     node.reopen();
     assert_eq!(node.pool.take(10, 7), sent, "what stood behind the damage was kept");
+}
+
+/// The journal has what left the pool as well, before what waits: it is no reason to refuse what waits.
+#[tokio::test]
+async fn what_was_accepted_is_back_whatever_stands_before_it_in_the_journal() {
+    let mut node = Node::new(1);
+    let wallet = Wallet::new(0);
+    let ether = U256::from(10).pow(U256::from(18));
+    let dear = offer(&wallet, Offer { nonce: 1, tip: TIP * 10, fee: MAX_FEE * 10, ..Offer::default() });
+    let all = send(&wallet, 2, ether * U256::from(9_999));
+    for gone in [&dear, &all] {
+        node.submit(gone).await.expect("accepted");
+        node.pool.drop_refused(&gone.hash(), &Refused::RowGas);
+    }
+    let kept = [send(&wallet, 0, ether * U256::from(9_000)), offer(&wallet, Offer { nonce: 1, ..Offer::default() })];
+    for transaction in &kept {
+        node.submit(transaction).await.expect("accepted");
+    }
+    node.reopen();
+    assert_eq!(node.pool.take(10, 7), kept);
+}
+
+/// It has taken the place of one that is durable already, which the journal would lose.
+#[test]
+fn a_journal_is_rewritten_with_what_is_not_durable_yet() {
+    let (wallet, mut queue) = (Wallet::new(0), Queue::new(queue::Limits::default()));
+    let standing = Standing { balance: U256::MAX, ..Standing::default() };
+    let [old, new] = [1, 10].map(|times| {
+        let (tip, fee) = (TIP * times, MAX_FEE * times);
+        Arc::new(offer(&wallet, Offer { tip, fee, ..Offer::default() }))
+    });
+    queue.admit(old.clone(), standing).expect("accepted");
+    queue.made_durable(&old.hash());
+    queue.admit(new.clone(), standing).expect("replaces");
+    assert_eq!(queue.get(&new.hash()), None, "it is not durable");
+    assert_eq!(queue.all(), [new]);
+}
+
+#[tokio::test]
+async fn a_raised_term_is_that_of_every_block_to_come() {
+    let node = Node::new(1);
+    let mut wallet = Wallet::new(0);
+    let mut terms = Vec::new();
+    let (mut first, mut second) = (node.producer(), node.producer());
+    second.raise_term();
+    for producer in [&mut first, &mut second] {
+        node.submit(&wallet.transfer(Address::ZERO, 1)).await.expect("accepted");
+        let block = producer.make_block().expect("makes blocks").expect("of one transaction");
+        terms.push(block.header().term);
+    }
+    node.submit(&wallet.transfer(Address::ZERO, 1)).await.expect("accepted");
+    // As after a restart: the term is the head's.
+    terms.push(node.producer().make_block().expect("makes blocks").expect("of one transaction").header().term);
+    assert_eq!(terms, [0, 1, 1]);
+}
+
+#[tokio::test]
+async fn after_a_fault_nothing_is_accepted() {
+    let node = Node::new(1);
+    node.pool.stop_for_fault(7);
+    let refused = node.submit(&Wallet::new(0).transfer(Address::ZERO, 1)).await;
+    assert_eq!(refused, Err(Rejected::Faulty { height: 7 }));
+    assert!(node.pool.ready().is_err_and(|why| why.contains("block 7")));
+    assert_eq!(node.pool.pending() + node.pool.queued(), 0);
 }
 
 #[test]

@@ -18,6 +18,11 @@ pub(super) const NEW_CHAIN_FILE: &str = "chain.redb.new";
 pub(crate) const POOL_FILE: &str = "pool.journal";
 /// The journal of the pool while it is being rewritten.
 pub(crate) const NEW_POOL_FILE: &str = "pool.journal.new";
+/// What the journal was when it was found damaged.
+pub(crate) const DAMAGED_POOL_FILE: &str = "pool.journal.damaged";
+
+/// The folder of the evidence against the chain.
+pub(crate) const EVIDENCE_FOLDER: &str = "evidence";
 
 const LOCK_FILE: &str = "lock";
 /// The first line of the lock file.
@@ -63,15 +68,30 @@ impl Folder {
         }
         // The mark stays, as long as the folder does: it is what says that the folder may be emptied.
         let _taken = Self::take(dir)?;
-        for name in [CHAIN_FILE, NEW_CHAIN_FILE, POOL_FILE, NEW_POOL_FILE] {
+        for name in [CHAIN_FILE, NEW_CHAIN_FILE, POOL_FILE, NEW_POOL_FILE, DAMAGED_POOL_FILE] {
             let path = dir.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&path)(error)),
                 _ => {}
             }
         }
+        reset_evidence(&dir.join(EVIDENCE_FOLDER))?;
         sync_folder(dir)
     }
+}
+
+fn reset_evidence(folder: &Path) -> Result<(), StoreError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(io_error(folder))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(io_error(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "evidence" || extension == "partial") {
+            fs::remove_file(&path).map_err(io_error(&path))?;
+        }
+    }
+    Ok(())
 }
 
 fn mark(lock: &mut File) -> io::Result<()> {

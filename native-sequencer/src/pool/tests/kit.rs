@@ -83,14 +83,17 @@ impl Node {
 
     /// Makes blocks as long as something is ready; sender and nonce of what is in them, in order.
     pub(super) fn produce(&mut self) -> Vec<(Address, u64)> {
-        let (chain, store) = (self.pool.shared.chain.clone(), self.store.clone());
-        let mut producer =
-            Producer::new(chain, self.pool.clone(), store, self.chain.key.clone(), None).expect("the chain's key");
+        let mut producer = self.producer();
         let mut included = Vec::new();
         while let Some(block) = producer.make_block().expect("makes blocks") {
             included.extend(block.transactions.iter().map(|sealed| (sealed.sender, sealed.transaction.nonce())));
         }
         included
+    }
+
+    pub(super) fn producer(&self) -> Producer {
+        let (chain, store) = (self.pool.shared.chain.clone(), self.store.clone());
+        Producer::new(chain, self.pool.clone(), store, self.chain.key.clone(), None).expect("the chain's key")
     }
 
     pub(super) fn journal(&self) -> Vec<u8> {

@@ -174,12 +174,12 @@ proptest! {
         let standing = Standing { balance: balance(1_000), ..Standing::default() };
         for one in &admits {
             let one = &transactions()[one];
-            let before = queue.durable();
+            let before = queue.all();
             let idle = queue.idle();
             let result = queue.admit(one.clone(), standing);
             queue.made_durable(&one.hash());
             prop_assert!(queue.len() <= 5);
-            let after = queue.durable();
+            let after = queue.all();
             let gone: Vec<_> = before.iter().filter(|old| !queue.contains(&old.hash())).collect();
             match result {
                 Ok(()) => {
