@@ -9,7 +9,7 @@ use crate::{
     pool::Pool,
     producer::{Producer, ProducerError, lie::Lie},
     rpc,
-    store::Store,
+    store::{EVIDENCE_FOLDER, Store},
 };
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -37,6 +37,8 @@ pub struct NodeOptions {
     pub genesis: Genesis,
     /// The key that signs headers.
     pub key: Arc<SecretKey>,
+    /// Go on in the term after the head's.
+    pub raise_term: bool,
     /// A test switch.
     pub lie: Option<Lie>,
 }
@@ -72,15 +74,20 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be listened on; choose another with --port or listen", options.listen))?;
 
     let (collecting, collector) = collect::start(chain.clone(), store.clone())?;
-    let evidence = EvidenceBook::open(&options.data_dir.join("evidence"), chain.clone())?;
+    let evidence = EvidenceBook::open(&options.data_dir.join(EVIDENCE_FOLDER), chain.clone())?;
     let mut producer = Producer::new(chain.clone(), pool.clone(), store, options.key, options.lie)?;
+    if options.raise_term {
+        producer.raise_term();
+    }
     let production = Production::start(move |stopped| producer.run(stopped))?;
     let stop_producing = production.stopper();
     // A restart does not make a faulty chain whole.
     if let Some(fault) = chain.faults().first() {
         tracing::error!(height = fault.height, fault = %fault.description, "a fault was proved before; no blocks are made");
         stop_producing.stop();
+        pool.stop_for_fault(fault.height);
     }
+    let refusing = pool.clone();
     let (making, taking) = (production.readiness(), pool.clone());
     let api = api::router(ApiOptions {
         chain: chain.clone(),
@@ -89,6 +96,7 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
         on_fault: Arc::new(move |fault| {
             tracing::error!(height = fault.height, fault = %fault.description, "a fault was proved; no more blocks are made");
             stop_producing.stop();
+            refusing.stop_for_fault(fault.height);
         }),
         ready: Arc::new(move || making().and_then(|()| taking.ready())),
         metrics: Some(recorder()?),

@@ -16,6 +16,9 @@ use std::{
     sync::Arc,
 };
 
+/// Of the file that a piece of evidence is in; its name is the evidence's hash.
+const EXTENSION: &str = "evidence";
+
 /// What a fault is found in: two pieces of evidence about the same thing are one fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
@@ -62,6 +65,16 @@ pub enum EvidenceBookError {
     /// As many faults as are kept are known already.
     #[error("evidence of {} faults is kept, which is enough", limits::EVIDENCE_KEPT)]
     Full,
+    /// A file is not what was written into it.
+    #[error(
+        "{} is damaged: it proved this chain faulty, or another one that was here before. Restore it from a copy; without one, \
+         whoever found the fault can bring the evidence again once the file is moved away",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
     /// It could not be written or read.
     #[error("evidence could not be stored: {0}")]
     Io(#[from] io::Error),
@@ -77,19 +90,25 @@ pub struct EvidenceBook {
 
 impl EvidenceBook {
     /// The evidence in `folder`, which is made if there is none. Each file is checked again, and what it proves is published:
-    /// [`Chain::faults`] has it when this returns.
+    /// [`Chain::faults`] has it when this returns. Evidence against another chain is left alone.
     ///
     /// # Errors
-    /// [`EvidenceBookError::Io`].
+    /// [`EvidenceBookError::Damaged`] or [`EvidenceBookError::Io`]: a faulty sequencer must not go on because a file that says
+    /// so cannot be read.
     pub fn open(folder: &Path, chain: Arc<Chain>) -> Result<Self, EvidenceBookError> {
         fs::create_dir_all(folder)?;
         let book = Self { chain, folder: folder.to_owned(), kept: Mutex::default() };
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "evidence")
-                && let Err(error) = book.confirm_and_keep(&fs::read(&path)?, false)
-            {
-                tracing::warn!(path = %path.display(), %error, "this file is no evidence");
+            if path.extension().is_none_or(|extension| extension != EXTENSION) {
+                continue;
+            }
+            let bytes = fs::read(&path)?;
+            if path.file_stem().is_none_or(|name| name != keccak256(&bytes).to_string().as_str()) {
+                return Err(EvidenceBookError::Damaged { path });
+            }
+            if let Err(error) = book.confirm_and_keep(&bytes, false) {
+                tracing::info!(path = %path.display(), %error, "this file proves nothing about this chain");
             }
         }
         Ok(book)
@@ -150,7 +169,7 @@ fn proven(evidence: &Evidence, fault: &Fault, bytes: &[u8]) -> Arc<ProvenFault> 
 
 /// Writes a file that is whole whenever it can be seen under its name.
 fn write_durably(folder: &Path, hash: &B256, bytes: &[u8]) -> io::Result<()> {
-    let (written, name) = (folder.join(format!("{hash}.partial")), folder.join(format!("{hash}.evidence")));
+    let (written, name) = (folder.join(format!("{hash}.partial")), folder.join(format!("{hash}.{EXTENSION}")));
     let mut file = fs::File::create(&written)?;
     io::Write::write_all(&mut file, bytes)?;
     file.sync_all()?;

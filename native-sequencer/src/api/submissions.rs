@@ -104,7 +104,7 @@ fn unproven(error: EvidenceBookError) -> ApiError {
         EvidenceBookError::NotEvidence(NotEvidence::NotCommitted(_)) => (StatusCode::BAD_REQUEST, "not_committed"),
         EvidenceBookError::NotEvidence(_) => (StatusCode::BAD_REQUEST, "no_fault"),
         EvidenceBookError::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
-        EvidenceBookError::Io(error) => return ApiError::internal(error),
+        error @ (EvidenceBookError::Io(_) | EvidenceBookError::Damaged { .. }) => return ApiError::internal(error),
     };
     ApiError::new(status, code, error.to_string())
 }

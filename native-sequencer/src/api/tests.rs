@@ -3,6 +3,7 @@
 pub(crate) mod served;
 mod stream;
 
+use super::EvidenceBook;
 use alloy_primitives::{Address, U256};
 use ocelli_core::{
     attestation::SignedAttestation,
@@ -21,6 +22,7 @@ use ocelli_core::{
 };
 use ocelli_tests::wallet::Wallet;
 use served::{NOTHING, Served, Truth, verifier};
+use std::fs;
 
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
@@ -284,4 +286,28 @@ fn a_proved_fault_is_published_once_and_not_forgotten() {
     let served = served.restarted();
     assert_eq!(served.get("/readyz").error(), (503, "not_ready".into()), "a restart does not heal a chain");
     assert_eq!(served.get(&format!("/v1/evidence/{hash}")).body, evidence);
+}
+
+#[test]
+fn evidence_on_disk_that_was_altered_keeps_the_node_from_starting() {
+    let mut served = Served::with_blocks(1);
+    served.seal(Truth::WeiFromNowhere);
+    let evidence = accusation(&served, 2).encode();
+    let open = |name: &str, bytes: &[u8]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join(name), bytes).expect("writes");
+        let book = EvidenceBook::open(folder.path(), served.chain.clone());
+        book.map(|book| book.get(&keccak256(bytes)).is_some())
+    };
+    let name = format!("{}.evidence", keccak256(&evidence));
+    assert!(open(&name, &evidence).expect("opens"), "whole, it is served");
+    let mut altered = evidence.clone();
+    altered[100] ^= 1;
+    for damaged in [altered, evidence[..evidence.len() - 1].to_vec(), Vec::new()] {
+        let error = open(&name, &damaged).expect_err("damaged").to_string();
+        assert!(error.contains(&name) && error.contains("damaged"), "{error}");
+    }
+    // Whole, but about another chain; and half written when the power failed.
+    assert!(!open(&format!("{}.evidence", keccak256(b"another's")), b"another's").expect("opens"));
+    assert!(!open(&format!("{}.partial", keccak256(&evidence)), &evidence[..9]).expect("opens"));
 }
