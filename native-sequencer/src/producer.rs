@@ -78,6 +78,12 @@ impl Producer {
         Ok(Self { chain, pool, store, key, term, lie })
     }
 
+    /// Goes on in the next term: what else was signed at the heights to come is no equivocation then.
+    pub fn raise_term(&mut self) {
+        self.term = self.term.saturating_add(1);
+        tracing::info!(term = self.term, "the next block begins this term");
+    }
+
     /// Makes blocks until `stopped` says so; a block under way is finished.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::{
     producer::lie::Lie,
     store::Store,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -71,6 +71,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let path = args.data_dir.join(GENESIS_FILE);
     let file = if path.exists() {
         GenesisFile::read(&path)?
+    } else if Store::is_in(&args.data_dir) {
+        bail!(
+            "{0} has a chain, but not its {GENESIS_FILE}: put that there, or start over with --reset",
+            args.data_dir.display()
+        );
     } else {
         let file = dev::genesis(args.verifiers)?;
         file.write(&path)?;
@@ -84,6 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         data_dir: args.data_dir,
         genesis: file.open()?,
         key: Arc::new(dev::key(dev::Purpose::Sequencer, 0)?),
+        raise_term: false,
         lie: args.test_lie.map(|height| Lie { height }),
     })
 }

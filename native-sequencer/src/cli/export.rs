@@ -32,7 +32,8 @@ pub struct ExportArgs {
 pub struct ImportArgs {
     /// The file to read.
     file: PathBuf,
-    /// The folder that gets the chain: empty, or with blocks of the same chain.
+    /// The folder that gets the chain: empty, or with blocks of the same chain. To run it afterwards, put the chain's
+    /// genesis.json there, which is not in the file.
     #[arg(long, env = "OCELLI_DATA_DIR", default_value_os_t = default_data_dir())]
     data_dir: PathBuf,
     /// The genesis hash that the chain must have. Without it the file itself says which chain it is.

@@ -3,6 +3,7 @@
 use crate::{
     genesis_file::GenesisFile,
     node::{self, NodeOptions},
+    store::Store,
 };
 use alloy_primitives::B256;
 use anyhow::{Context, bail};
@@ -20,6 +21,12 @@ pub struct Args {
     /// The configuration file (TOML): listen, data_dir, genesis, key_file; docs/operating.md describes it.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Make a new chain: the data folder must not have one. Without it, the folder must.
+    #[arg(long)]
+    new: bool,
+    /// Go on in the next term: after the data folder was restored from a copy, since headers that the copy lacks are signed.
+    #[arg(long, conflicts_with = "new")]
+    raise_term: bool,
 }
 
 /// A sequencer's configuration file. Relative paths are relative to the file.
@@ -45,14 +52,29 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let config: Config = toml::from_str(&text).with_context(|| format!("in {}", args.config.display()))?;
     let base = args.config.parent().unwrap_or(Path::new("."));
     let data_dir = base.join(config.data_dir);
+    refuse_if_unexpected(&data_dir, args.new)?;
     std::fs::create_dir_all(&data_dir).with_context(|| format!("creating {}", data_dir.display()))?;
     node::run(NodeOptions {
         listen: config.listen,
         data_dir,
         genesis: GenesisFile::read(&base.join(config.genesis))?.open()?,
         key: Arc::new(read_key(&base.join(config.key_file))?),
+        raise_term: args.raise_term,
         lie: None,
     })
+}
+
+/// A chain that is begun twice has two first blocks, and whoever has both proves the sequencer faulty.
+fn refuse_if_unexpected(data_dir: &Path, new: bool) -> anyhow::Result<()> {
+    match (Store::is_in(data_dir), new) {
+        (false, false) => bail!(
+            "{0} has no chain. If this chain never ran, start with --new; if it did, its data folder is elsewhere (not mounted?), \
+             and a new one would sign the first blocks a second time",
+            data_dir.display()
+        ),
+        (true, true) => bail!("{} has a chain already: start without --new", data_dir.display()),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a secret key: 32 bytes in hexadecimal, with or without 0x.

@@ -51,7 +51,10 @@ pub enum StoreError {
         expected: u32,
     },
     /// The file holds something that the store never writes.
-    #[error("{} is damaged ({what}): restore it from a copy, or start over with --reset", path.display())]
+    #[error(
+        "{} is damaged ({what}): restore it from a copy (a sequencer then starts with --raise-term), or start over with --reset",
+        path.display()
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
