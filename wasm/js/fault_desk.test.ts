@@ -81,6 +81,21 @@ test("evidence of others is fetched once, or again if it could not be had", asyn
   assert.deepEqual([told.length, state.fetches - fetches], [1, 1]);
 });
 
+test("evidence of others is fetched one piece at a time", async () => {
+  const { faults, state } = desk();
+  let arrive = () => {};
+  state.fetch = () => new Promise((resolve) => (arrive = () => resolve(evidence)));
+  const both = ["0xe", "0xf"].map((hash) => faults.take({ by: "network", evidence: hash as `0x${string}` }));
+  await settled();
+  assert.equal(state.fetches, 1);
+  arrive();
+  await both[0];
+  await settled();
+  assert.equal(state.fetches, 2);
+  arrive();
+  await both[1];
+});
+
 test("no more evidence of others is fetched than may be", async () => {
   const { faults, state } = desk();
   for (let at = 0; at < limits.FOREIGN_EVIDENCE + 5; at += 1) await faults.take({ by: "network", evidence: `0x${at}` });

@@ -38,6 +38,8 @@ export function createFaultDesk({ clock, call, fetch, post, onFault, onProblem }
   const told = new Set<Hex>();
   /** What the network has that was fetched, or is being fetched. */
   const heard = new Set<Hex>();
+  /** It is long, so that one piece is fetched and checked at a time. */
+  let turn = Promise.resolve();
 
   async function persist<Answer>(work: () => Promise<Answer>): Promise<Answer> {
     const backoff = createBackoff({ minMs: limits.RETRY_MIN_MS, maxMs: limits.RETRY_MAX_MS });
@@ -51,10 +53,8 @@ export function createFaultDesk({ clock, call, fetch, post, onFault, onProblem }
     }
   }
 
-  /** Once for each hash; what could not be fetched, whoever names it again may bring. */
+  /** What could not be fetched, whoever names it again may bring. */
   async function hear(hash: Hex): Promise<void> {
-    if (heard.has(hash) || heard.size >= limits.FOREIGN_EVIDENCE) return;
-    heard.add(hash);
     let evidence: Bytes;
     try {
       evidence = await persist(() => fetch(hash));
@@ -78,7 +78,12 @@ export function createFaultDesk({ clock, call, fetch, post, onFault, onProblem }
 
   return {
     take(fault) {
-      if (fault.by === "network") return hear(fault.evidence).catch(onProblem);
+      if (fault.by === "network") {
+        const hash = fault.evidence;
+        if (heard.has(hash) || heard.size >= limits.FOREIGN_EVIDENCE) return Promise.resolve();
+        heard.add(hash);
+        return (turn = turn.then(() => hear(hash)).catch(onProblem));
+      }
       // At once: a vote may be due before the second check is done.
       faulty.set(fault.block, fault.height);
       return confirm(fault.evidence, "me").catch(onProblem);
