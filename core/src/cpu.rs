@@ -28,6 +28,15 @@ impl Features {
     }
 }
 
+/// Asks the processor to have `place` at hand soon, without waiting for it. Only a matter of speed.
+#[inline(always)]
+pub(crate) fn prefetch<T>(place: &T) {
+    #[cfg(target_arch = "x86_64")]
+    x86_64::prefetch(place);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 /// AVX2: 256-bit vectors of integers.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());

@@ -34,7 +34,7 @@ use crate::{
 };
 use alloc::{sync::Arc, vec, vec::Vec};
 use alloy_primitives::B256;
-use arena::{Chunks, Link, Node, Target};
+use arena::{Chunks, Link, Target};
 use core::fmt;
 use spin::mutex::SpinMutex as Mutex;
 use update::Update;
@@ -123,7 +123,7 @@ impl Tree {
         let mut link = self.root.link;
         let mut depth = 0;
         while let Target::Node(number) = link.target() {
-            link = self.chunks.node(number)?.links.half(path_bit(path, depth));
+            link = self.chunks.links(number)?.half(path_bit(path, depth));
             depth += 1;
         }
         if self.chunks.path(link)? != *path {
@@ -193,18 +193,20 @@ impl Tree {
     fn place(&self, prefix: &Prefix) -> Root {
         let mut place = self.root;
         for depth in 0..prefix.length() {
-            let node = match place.link.target() {
+            let number = match place.link.target() {
                 Target::Empty => return place,
                 // It rose to here, from inside or from beside the range.
                 Target::Leaf(..) => {
                     let inside = self.chunks.path(place.link).is_some_and(|path| prefix.contains(&path));
                     return if inside { place } else { Root::default() };
                 }
-                Target::Node(number) => self.chunks.node(number),
+                Target::Node(number) => number,
             };
             let right = path_bit(&prefix.bits(), depth);
-            let half = |node: Node<'_>| Root { link: node.links.half(right), hash: node.pair.hash(right) };
-            place = node.map(half).unwrap_or_default();
+            let Some((links, pair)) = self.chunks.links(number).zip(self.chunks.pair(number)) else {
+                return Root::default();
+            };
+            place = Root { link: links.half(right), hash: pair.hash(right) };
         }
         place
     }
@@ -233,7 +235,7 @@ impl Iterator for Leaves<'_> {
                 Target::Empty => {}
                 Target::Leaf(..) => return self.chunks.leaf(link),
                 Target::Node(number) => {
-                    let links = self.chunks.node(number)?.links;
+                    let links = self.chunks.links(number)?;
                     self.ahead.extend([links.half(true), links.half(false)]);
                 }
             }

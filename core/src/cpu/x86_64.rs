@@ -1,4 +1,4 @@
-//! CPUID and XGETBV, as Intel's Software Developer's Manual, volume 1, sections 14.3 and 15.2, has them asked.
+//! PREFETCH; and CPUID and XGETBV, as Intel's Software Developer's Manual, volume 1, sections 14.3 and 15.2, has them asked.
 //!
 //! The standard library's `is_x86_feature_detected!` does the same and is not in `core`.
 
@@ -6,7 +6,7 @@
 
 use super::Features;
 use core::{
-    arch::x86_64::{__cpuid, __cpuid_count, _xgetbv},
+    arch::x86_64::{__cpuid, __cpuid_count, _MM_HINT_T0, _mm_prefetch, _xgetbv},
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -25,6 +25,12 @@ const AVX512_IFMA: u32 = 1 << 21;
 
 /// Set when the processor has been asked, beside the bits of [`Features`].
 const ASKED: u32 = 1 << 31;
+
+#[inline(always)]
+pub(super) fn prefetch<T>(place: &T) {
+    // SAFETY: every x86-64 processor has SSE, and the instruction neither faults nor changes anything a program can see.
+    unsafe { _mm_prefetch::<_MM_HINT_T0>(core::ptr::from_ref(place).cast()) }
+}
 
 /// What this processor has.
 ///

@@ -5,6 +5,7 @@
 //! not matter, because what a version reaches is not written to while that version lives (see [`super::versions`]).
 
 use super::{Leaf, NodeHash, packed};
+use crate::cpu::prefetch;
 use alloc::{sync::Arc, vec::Vec};
 use alloy_primitives::B256;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -57,17 +58,8 @@ impl Link {
 pub(super) struct Pair([AtomicUsize; 64 / WORD]);
 
 impl Pair {
-    fn new() -> Self {
+    const fn new() -> Self {
         Self([const { AtomicUsize::new(0) }; 64 / WORD])
-    }
-
-    /// The eight words of the preimage, little-endian.
-    pub(super) fn words(&self) -> [u64; 8] {
-        let mut words = [0_u64; 8];
-        for (at, part) in self.0.iter().enumerate() {
-            words[at * WORD / 8] |= (part.load(Relaxed) as u64) << (at * WORD % 8 * 8);
-        }
-        words
     }
 
     pub(super) fn hash(&self, right: bool) -> NodeHash {
@@ -78,15 +70,10 @@ impl Pair {
         NodeHash(hash)
     }
 
-    pub(super) fn set(&self, right: bool, hash: &NodeHash) {
-        for (bytes, part) in hash.0.0.as_chunks::<WORD>().0.iter().zip(self.half(right)) {
+    pub(super) fn set(&self, [left, right]: [&NodeHash; 2]) {
+        let bytes = left.0.0.as_chunks::<WORD>().0.iter().chain(right.0.0.as_chunks::<WORD>().0);
+        for (bytes, part) in bytes.zip(&self.0) {
             part.store(usize::from_le_bytes(*bytes), Relaxed);
-        }
-    }
-
-    fn copy_from(&self, other: &Self) {
-        for (part, other) in self.0.iter().zip(&other.0) {
-            part.store(other.load(Relaxed), Relaxed);
         }
     }
 
@@ -104,7 +91,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    fn new() -> Self {
+    const fn new() -> Self {
         Self { halves: [AtomicU32::new(0), AtomicU32::new(0)], born: AtomicU32::new(0) }
     }
 
@@ -112,8 +99,11 @@ impl Links {
         Link(self.halves[usize::from(right)].load(Relaxed))
     }
 
-    pub(super) fn set(&self, right: bool, link: Link) {
-        self.halves[usize::from(right)].store(link.0, Relaxed);
+    pub(super) fn set(&self, halves: [Link; 2], born: u32) {
+        for (part, half) in self.halves.iter().zip(halves) {
+            part.store(half.0, Relaxed);
+        }
+        self.born.store(born, Relaxed);
     }
 
     pub(super) fn born(&self) -> u32 {
@@ -121,25 +111,23 @@ impl Links {
     }
 }
 
-/// A node.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Node<'a> {
-    pub(super) pair: &'a Pair,
-    pub(super) links: &'a Links,
-}
-
 /// The chunks. A clone is the same chunks; one that grows does not change what the other has.
+///
+/// Links stand apart from pairs, close together: a walk down asks for no pair.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chunks {
-    pairs: Vec<Arc<[Pair]>>,
     links: Vec<Arc<[Links]>>,
+    pairs: Vec<Arc<[Pair]>>,
     leaves: [Vec<Arc<[AtomicUsize]>>; packed::CLASSES.len()],
 }
 
 impl Chunks {
-    pub(super) fn node(&self, number: u32) -> Option<Node<'_>> {
-        let (chunk, at) = ((number / CHUNK) as usize, (number % CHUNK) as usize);
-        Some(Node { pair: self.pairs.get(chunk)?.get(at)?, links: self.links.get(chunk)?.get(at)? })
+    pub(super) fn links(&self, number: u32) -> Option<&Links> {
+        self.links.get((number / CHUNK) as usize)?.get((number % CHUNK) as usize)
+    }
+
+    pub(super) fn pair(&self, number: u32) -> Option<&Pair> {
+        self.pairs.get((number / CHUNK) as usize)?.get((number % CHUNK) as usize)
     }
 
     /// The words of a leaf.
@@ -173,7 +161,7 @@ impl Chunks {
     pub(super) fn born(&self, link: Link) -> u32 {
         match link.target() {
             Target::Empty => 0,
-            Target::Node(number) => self.node(number).map_or(0, |node| node.links.born()),
+            Target::Node(number) => self.links(number).map_or(0, Links::born),
             Target::Leaf(class, number) => {
                 let word = self.record(class, number).and_then(|record| record.get(packed::BORN_AT / WORD));
                 word.map_or(0, |word| word.load(Relaxed) as u32)
@@ -184,8 +172,8 @@ impl Chunks {
     /// Makes place for node `number`.
     pub(super) fn grow_nodes(&mut self, number: u32) {
         while self.pairs.len() <= (number / CHUNK) as usize {
-            self.pairs.push((0..CHUNK).map(|_| Pair::new()).collect());
             self.links.push((0..CHUNK).map(|_| Links::new()).collect());
+            self.pairs.push((0..CHUNK).map(|_| Pair::new()).collect());
         }
     }
 
@@ -197,26 +185,30 @@ impl Chunks {
         }
     }
 
-    /// Writes a node without halves.
-    pub(super) fn clear_node(&self, number: u32, born: u32) -> Option<Node<'_>> {
-        let node = self.node(number)?;
-        for right in [false, true] {
-            node.links.set(right, Link::EMPTY);
-            node.pair.set(right, &NodeHash::EMPTY);
+    /// Asks the CPU for what a walk down reads at `link`.
+    pub(super) fn fetch(&self, link: Link) {
+        match link.target() {
+            Target::Empty => {}
+            Target::Node(number) => {
+                if let Some(links) = self.links(number) {
+                    prefetch(links);
+                }
+            }
+            Target::Leaf(class, number) => {
+                // It may stand in two lines.
+                if let Some([first, .., last]) = self.record(class, number) {
+                    prefetch(first);
+                    prefetch(last);
+                }
+            }
         }
-        node.links.born.store(born, Relaxed);
-        Some(node)
     }
 
-    /// Writes a node like `original`.
-    pub(super) fn copy_node(&self, number: u32, original: Node<'_>, born: u32) -> Option<Node<'_>> {
-        let node = self.node(number)?;
-        for right in [false, true] {
-            node.links.set(right, original.links.half(right));
+    /// Asks the CPU for the pair of node `number`.
+    pub(super) fn fetch_pair(&self, number: u32) {
+        if let Some(pair) = self.pair(number) {
+            prefetch(pair);
         }
-        node.pair.copy_from(original.pair);
-        node.links.born.store(born, Relaxed);
-        Some(node)
     }
 
     /// Writes a leaf, packed.

@@ -4,7 +4,7 @@ use crate::{
     hash::{Batch, Preimage, keccak256},
     value::{Account, Value, Version},
 };
-use alloy_primitives::B256;
+use alloy_primitives::{B256, U256};
 use serde::{Deserialize, Serialize};
 
 /// The bit of a hash's first byte that tells leaf from inner.
@@ -35,27 +35,26 @@ impl NodeHash {
 
     /// Pushes what a leaf's hash is taken of; [`NodeHash::of_leaf`] makes it of the result.
     pub(super) fn push_leaf(batch: &mut Batch, path: &B256, version: Version, value: &Value) {
-        let version = version.to_be_bytes();
+        let [p0, p1, p2, p3] = words(path);
+        let version = version.swap_bytes();
         match value {
-            Value::Account(Account { nonce, balance, code_hash }) => batch.push(&[
-                path.as_slice(),
-                &version,
-                &nonce.to_be_bytes(),
-                &balance.to_be_bytes::<32>(),
-                code_hash.as_slice(),
-            ]),
-            Value::Slot(word) => batch.push(&[path.as_slice(), &version, &word.to_be_bytes::<32>()]),
+            Value::Account(Account { nonce, balance, code_hash }) => {
+                let [b0, b1, b2, b3] = big_endian(balance);
+                let [c0, c1, c2, c3] = words(code_hash);
+                let nonce = nonce.swap_bytes();
+                batch.push_words([p0, p1, p2, p3, version, nonce, b0, b1, b2, b3, c0, c1, c2, c3]);
+            }
+            Value::Slot(word) => {
+                let [w0, w1, w2, w3] = big_endian(word);
+                batch.push_words([p0, p1, p2, p3, version, w0, w1, w2, w3]);
+            }
         }
     }
 
     /// Pushes what an inner node's hash is taken of; [`NodeHash::of_inner`] makes it of the result.
     pub(super) fn push_inner(batch: &mut Batch, left: &Self, right: &Self) {
-        let mut words = [0; 8];
-        let bytes = left.0.as_chunks().0.iter().chain(right.0.as_chunks().0);
-        for (word, bytes) in words.iter_mut().zip(bytes) {
-            *word = u64::from_le_bytes(*bytes);
-        }
-        batch.push_words(words);
+        let ([l0, l1, l2, l3], [r0, r1, r2, r3]) = (words(&left.0), words(&right.0));
+        batch.push_words([l0, l1, l2, l3, r0, r1, r2, r3]);
     }
 
     pub(super) fn of_leaf(mut hash: B256) -> Self {
@@ -98,4 +97,19 @@ pub fn combine(left: NodeHash, right: NodeHash) -> NodeHash {
 /// Whether a node with these halves would be none: at most one leaf is below, and it rises.
 pub(super) fn rises(left: NodeHash, right: NodeHash) -> bool {
     (left.is_empty() && !right.is_inner()) || (right.is_empty() && !left.is_inner())
+}
+
+/// The words of a hash, as [`Batch::push_words`] takes them.
+fn words(hash: &B256) -> [u64; 4] {
+    let mut words = [0; 4];
+    for (word, bytes) in words.iter_mut().zip(hash.0.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// The words of a number's 32 big-endian bytes, as [`Batch::push_words`] takes them.
+fn big_endian(number: &U256) -> [u64; 4] {
+    let [low, second, third, high] = number.into_limbs().map(u64::swap_bytes);
+    [high, third, second, low]
 }

@@ -14,7 +14,7 @@
 
 use super::{
     NodeHash, Opened, Tree,
-    arena::{Chunks, Link, Node, Target},
+    arena::{Chunks, Link, Target},
     split_at_bit,
 };
 use crate::{
@@ -174,22 +174,21 @@ impl Writer<'_> {
             }
             Target::Node(number) => {
                 self.bits(Met::Inner.bits());
-                let Some(node) = self.chunks.node(number) else { return };
                 let (to_left, to_right) = split_at_bit(paths, depth, |path| path);
-                self.half(node, false, depth + 1, to_left);
-                self.half(node, true, depth + 1, to_right);
+                self.half(number, false, depth + 1, to_left);
+                self.half(number, true, depth + 1, to_right);
             }
         }
     }
 
-    fn half(&mut self, node: Node<'_>, right: bool, depth: u16, paths: &[B256]) {
-        let link = node.links.half(right);
+    fn half(&mut self, node: u32, right: bool, depth: u16, paths: &[B256]) {
+        let link = self.chunks.links(node).map_or(Link::EMPTY, |links| links.half(right));
         if !paths.is_empty() {
             return self.walk(link, depth, paths);
         }
         self.bits([link != Link::EMPTY]);
         if link != Link::EMPTY {
-            self.proof.siblings.push(node.pair.hash(right));
+            self.proof.siblings.extend(self.chunks.pair(node).map(|pair| pair.hash(right)));
         }
     }
 

@@ -1,46 +1,104 @@
-//! Updating a version with a batch: down level by level, and up level by level, many nodes hashed at a time.
+//! Updating a version with a batch: one walk down that only reads, and one up that makes the new nodes.
 //!
-//! On the way down the structure is made, on the way up the hashes. All places of a level are independent of one another:
-//! the CPU waits for several of them at once, and their hashes are computed side by side.
+//! Both go level by level, from left to right. On the way down is found which nodes have writes below them and what of
+//! them stays; leaves are written where they are met. On the way up each of those nodes is written once, with the links and
+//! hashes of its new halves, and hashed: so neither walk comes back to a place. All places of a level are independent of one
+//! another: the CPU is asked for those that come next while it works on one, and hashes are computed side by side.
 
 use super::{
     Leaf, NodeHash, Root,
-    arena::{Link, Node, Target},
+    arena::{Link, Target},
     packed,
     versions::Versions,
 };
-use crate::{hash::Batch, prefix::path_bit};
+use crate::{cpu::prefetch, hash::Batch, prefix::path_bit};
 use alloc::{vec, vec::Vec};
 
-/// Where a link stands: in which half of which node, or at the root.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Root,
-    Half(u32, bool),
-}
+/// How many places ahead of the one that is worked on the CPU is asked for: as long as memory takes to answer.
+const AHEAD: usize = 12;
 
 /// A place on the way down, and which of the writes belong below it; there is at least one.
 #[derive(Clone, Copy, Debug)]
 struct Step {
-    place: Place,
+    /// What stands there.
+    link: Link,
+    /// Where the hash of that is.
+    hash: HashOf,
     from: u32,
     to: u32,
 }
 
-/// A node to be hashed, and where its hash goes.
+/// Whose hash it is.
 #[derive(Clone, Copy, Debug)]
-struct Marked {
-    place: Place,
-    node: u32,
+enum HashOf {
+    Root,
+    /// A half of a node.
+    Half(u32, bool),
+    /// A leaf that goes down, by its number among those.
+    Lowered(u32),
+    /// Of nothing.
+    Empty,
+}
+
+/// What comes to stand at a place.
+#[derive(Clone, Copy, Debug)]
+enum Met {
+    /// The leaf of a write.
+    Leaf(u32),
+    /// A node.
+    Node(Inner),
+}
+
+/// A node with writes below it.
+#[derive(Clone, Copy, Debug)]
+struct Inner {
+    old: Old,
+    /// What stood in its halves.
+    halves: [Link; 2],
+    /// Which of them has writes.
+    written: [bool; 2],
+}
+
+/// What stood where a node is made.
+#[derive(Clone, Copy, Debug)]
+enum Old {
+    Nothing,
+    /// A leaf that goes down into this half.
+    Leaf(bool, u32),
+    /// A node that older versions reach.
+    Shared(u32),
+    /// A node of the version that is made: it is written over.
+    Own(u32),
+}
+
+impl Old {
+    /// Whose hash stood in a half.
+    const fn half(self, right: bool) -> HashOf {
+        match self {
+            Self::Leaf(half, lowered) if half == right => HashOf::Lowered(lowered),
+            Self::Nothing | Self::Leaf(..) => HashOf::Empty,
+            Self::Shared(number) | Self::Own(number) => HashOf::Half(number, right),
+        }
+    }
 }
 
 pub(super) struct Update<'a> {
     versions: &'a mut Versions,
-    root: &'a mut Root,
+    root: Root,
     /// The version that is made.
     born: u32,
     /// Ascending strictly by path.
     writes: &'a [Leaf],
+    /// The first 64 bits of each path: nearly always all that is asked of it on the way down.
+    heads: Vec<u64>,
+    /// What the walk down met, level by level.
+    met: Vec<Met>,
+    /// Where each level begins in `met`.
+    levels: Vec<usize>,
+    /// The hashes of leaves that go down because they are no longer alone.
+    lowered: Vec<NodeHash>,
+    /// Where the leaf of each write stands.
+    leaves: Vec<Link>,
     /// How many leaves were added.
     added: usize,
 }
@@ -49,174 +107,226 @@ impl<'a> Update<'a> {
     /// Puts `writes` under `root`, as part of version `born`. Returns how many leaves were added.
     pub(super) fn run(
         versions: &'a mut Versions,
-        root: &'a mut Root,
+        root: &mut Root,
         born: u32,
         writes: &'a [Leaf],
         batch: &mut Batch,
     ) -> usize {
-        let mut update = Self { versions, root, born, writes, added: 0 };
-        let (leaves, levels) = update.descend();
-        update.hash_leaves(&leaves, batch);
-        for level in levels.iter().rev() {
-            update.hash_level(level, batch);
+        if writes.is_empty() {
+            return 0;
         }
+        let heads = writes.iter().map(path_head).collect();
+        let (met, levels, lowered) = (Vec::with_capacity(8 * writes.len()), Vec::new(), Vec::new());
+        let leaves = vec![Link::EMPTY; writes.len()];
+        let mut update = Self { versions, root: *root, born, writes, heads, met, levels, lowered, leaves, added: 0 };
+        update.descend();
+        *root = update.ascend(batch);
         update.added
     }
 
-    /// Makes the structure. Returns where leaves were written, each with which write, and the nodes above them by level.
-    fn descend(&mut self) -> (Vec<(Place, u32)>, Vec<Vec<Marked>>) {
-        let (mut leaves, mut levels) = (Vec::with_capacity(self.writes.len()), Vec::new());
-        let all = Step { place: Place::Root, from: 0, to: self.writes.len() as u32 };
-        let mut steps = if self.writes.is_empty() { Vec::new() } else { vec![all] };
+    fn descend(&mut self) {
+        let mut steps = vec![Step { link: self.root.link, hash: HashOf::Root, from: 0, to: self.writes.len() as u32 }];
+        let mut below = Vec::new();
         let mut depth = 0;
         while !steps.is_empty() {
-            let (mut marked, mut below) = (Vec::with_capacity(steps.len()), Vec::with_capacity(2 * steps.len()));
-            for step in steps {
-                match self.step(step, depth) {
-                    None => leaves.push((step.place, step.from)),
-                    Some(node) => {
-                        marked.push(Marked { place: step.place, node });
-                        self.halve(step, node, depth, &mut below);
-                    }
+            self.levels.push(self.met.len());
+            for (at, step) in steps.iter().enumerate() {
+                if let Some(ahead) = steps.get(at + AHEAD) {
+                    self.fetch(ahead);
                 }
+                let met = self.step(step, depth, &mut below);
+                self.met.push(met);
             }
-            levels.push(marked);
-            steps = below;
+            core::mem::swap(&mut steps, &mut below);
+            below.clear();
             depth += 1;
         }
-        (leaves, levels)
     }
 
-    /// What comes to stand at a place: a node of this version, or a leaf (`None`).
-    fn step(&mut self, step: Step, depth: u16) -> Option<u32> {
-        let link = self.link(step.place);
+    /// Asks the CPU for what [`Update::step`] reads and writes.
+    fn fetch(&self, step: &Step) {
+        self.versions.chunks.fetch(step.link);
+        if let Target::Leaf(class, _) = step.link.target() {
+            self.versions.fetch_free_leaf(class, AHEAD / 2);
+            if let Some(write) = self.writes.get(step.from as usize) {
+                prefetch(write);
+                prefetch(&write.value);
+            }
+        }
+    }
+
+    /// What comes to stand at a place; the places below it are added to `below`.
+    fn step(&mut self, step: &Step, depth: u16, below: &mut Vec<Step>) -> Met {
         let alone = step.to - step.from == 1;
-        match link.target() {
+        let (old, halves) = match step.link.target() {
             Target::Empty if alone => {
                 self.added += 1;
-                self.put_leaf(step);
-                None
+                return self.put_leaf(step.from);
             }
-            Target::Empty => Some(self.put_node(step.place, None)),
+            Target::Empty => (Old::Nothing, [Link::EMPTY; 2]),
             Target::Leaf(..) => {
-                let path = self.versions.chunks.path(link).unwrap_or_default();
+                let path = self.versions.chunks.path(step.link).unwrap_or_default();
                 if alone && self.writes.get(step.from as usize).is_some_and(|write| write.path == path) {
-                    let born = self.versions.chunks.born(link);
-                    self.versions.retire(link, born);
-                    self.put_leaf(step);
-                    return None;
+                    self.give_up_leaf(step.link);
+                    return self.put_leaf(step.from);
                 }
-                // No longer alone: it goes down by one, with its hash.
-                let hash = self.hash(step.place);
-                Some(self.put_node(step.place, Some((path_bit(&path, depth), link, hash))))
+                let right = path_bit(&path, depth);
+                let halves = if right { [Link::EMPTY, step.link] } else { [step.link, Link::EMPTY] };
+                (Old::Leaf(right, self.lower(step.hash)), halves)
             }
-            Target::Node(number) => Some(self.own(step.place, number)),
+            Target::Node(number) => {
+                let Some(links) = self.versions.chunks.links(number) else { return Met::Leaf(step.from) };
+                let old = if links.born() == self.born { Old::Own(number) } else { Old::Shared(number) };
+                (old, [links.half(false), links.half(true)])
+            }
+        };
+        let middle = self.middle(step.from, step.to, depth);
+        let written = [step.from < middle, middle < step.to];
+        if written[0] {
+            below.push(Step { link: halves[0], hash: old.half(false), from: step.from, to: middle });
         }
+        if written[1] {
+            below.push(Step { link: halves[1], hash: old.half(true), from: middle, to: step.to });
+        }
+        Met::Node(Inner { old, halves, written })
     }
 
-    /// The steps below a node.
-    fn halve(&self, Step { from, to, .. }: Step, node: u32, depth: u16, below: &mut Vec<Step>) {
-        let writes = self.writes.get(from as usize..to as usize).unwrap_or_default();
-        let middle = from + writes.partition_point(|write| !path_bit(&write.path, depth)) as u32;
-        let halves = [(false, from, middle), (true, middle, to)];
-        let steps = halves.map(|(right, from, to)| Step { place: Place::Half(node, right), from, to });
-        below.extend(steps.into_iter().filter(|step| step.from < step.to));
+    /// Where those of the writes begin whose next bit is one.
+    fn middle(&self, from: u32, to: u32, depth: u16) -> u32 {
+        let (first, count) = (from as usize, (to - from) as usize);
+        let is_left = if depth < 64 {
+            let heads = self.heads.get(first..first + count).unwrap_or_default();
+            if let [head] = heads {
+                usize::from(head << depth >> 63 == 0)
+            } else {
+                heads.partition_point(|head| head << depth >> 63 == 0)
+            }
+        } else {
+            let writes = self.writes.get(first..first + count).unwrap_or_default();
+            writes.partition_point(|write| !path_bit(&write.path, depth))
+        };
+        from + is_left as u32
     }
 
-    /// Node `number`, or if an older version made it, a copy of it in its place.
-    fn own(&mut self, place: Place, number: u32) -> u32 {
-        let born = self.versions.chunks.node(number).map_or(self.born, |node| node.links.born());
-        if born == self.born {
+    /// Keeps the hash of a leaf that goes down; its number among those.
+    fn lower(&mut self, hash: HashOf) -> u32 {
+        if let HashOf::Lowered(number) = hash {
             return number;
         }
-        let copy = self.versions.take_node();
+        self.lowered.push(self.hash(hash));
+        self.lowered.len() as u32 - 1
+    }
+
+    fn hash(&self, of: HashOf) -> NodeHash {
+        match of {
+            HashOf::Root => self.root.hash,
+            HashOf::Half(number, right) => {
+                self.versions.chunks.pair(number).map_or(NodeHash::EMPTY, |pair| pair.hash(right))
+            }
+            HashOf::Lowered(at) => self.lowered.get(at as usize).copied().unwrap_or_default(),
+            HashOf::Empty => NodeHash::EMPTY,
+        }
+    }
+
+    /// Says that another leaf comes to stand where this one does.
+    fn give_up_leaf(&mut self, link: Link) {
+        if self.versions.chunks.born(link) == self.born { self.versions.free(link) } else { self.versions.retire(link) }
+    }
+
+    /// Writes the leaf of a write.
+    fn put_leaf(&mut self, write: u32) -> Met {
+        if let (Some(leaf), Some(link)) = (self.writes.get(write as usize), self.leaves.get_mut(write as usize)) {
+            let (class, bytes) = packed::write(leaf, self.born);
+            let number = self.versions.take_leaf(class);
+            self.versions.chunks.write_leaf(class, number, &bytes);
+            *link = Link::leaf(class, number);
+        }
+        Met::Leaf(write)
+    }
+
+    /// Makes the nodes that the walk down met. Returns what stands at the root.
+    fn ascend(&mut self, batch: &mut Batch) -> Root {
+        let hashes = self.hash_leaves(batch);
+        let met = core::mem::take(&mut self.met);
+        let mut end = met.len();
+        let mut below = Vec::new();
+        while let Some(begin) = self.levels.pop() {
+            below = self.make_level(met.get(begin..end).unwrap_or_default(), &below, &hashes, batch);
+            end = begin;
+        }
+        below.first().copied().unwrap_or_default()
+    }
+
+    fn hash_leaves(&self, batch: &mut Batch) -> Vec<NodeHash> {
+        for leaf in self.writes {
+            NodeHash::push_leaf(batch, &leaf.path, leaf.version, &leaf.value);
+        }
+        batch.drain().map(NodeHash::of_leaf).collect()
+    }
+
+    /// What stands at each place of a level, given what stands below those of its halves that have writes.
+    fn make_level(&mut self, met: &[Met], below: &[Root], leaves: &[NodeHash], batch: &mut Batch) -> Vec<Root> {
+        let mut below = below.iter().copied();
+        let mut made = Vec::with_capacity(met.len());
+        for (at, here) in met.iter().enumerate() {
+            self.fetch_for(met.get(at + AHEAD));
+            made.push(match here {
+                Met::Leaf(write) => {
+                    let at = *write as usize;
+                    let link = self.leaves.get(at).copied().unwrap_or_default();
+                    Root { link, hash: leaves.get(at).copied().unwrap_or_default() }
+                }
+                Met::Node(inner) => Root { link: self.make_node(inner, &mut below, batch), hash: NodeHash::EMPTY },
+            });
+        }
+        let nodes = made.iter_mut().filter(|made| matches!(made.link.target(), Target::Node(_)));
+        for (node, hash) in nodes.zip(batch.drain()) {
+            node.hash = NodeHash::of_inner(hash);
+        }
+        made
+    }
+
+    /// Asks the CPU for what [`Update::make_node`] reads and writes.
+    fn fetch_for(&self, met: Option<&Met>) {
+        let Some(Met::Node(Inner { old, .. })) = met else { return };
+        if let Old::Shared(number) | Old::Own(number) = old {
+            self.versions.chunks.fetch_pair(*number);
+        }
+        if !matches!(old, Old::Own(_)) {
+            self.versions.fetch_free_node(AHEAD / 2);
+        }
+    }
+
+    /// Makes a node and pushes what its hash is taken of.
+    fn make_node(&mut self, inner: &Inner, below: &mut impl Iterator<Item = Root>, batch: &mut Batch) -> Link {
+        let [left, right] = [false, true].map(|right| match inner.written[usize::from(right)] {
+            true => below.next().unwrap_or_default(),
+            false => Root { link: inner.halves[usize::from(right)], hash: self.hash(inner.old.half(right)) },
+        });
+        NodeHash::push_inner(batch, &left.hash, &right.hash);
+        let number = match inner.old {
+            Old::Own(number) => number,
+            Old::Nothing | Old::Leaf(..) => self.versions.take_node(),
+            Old::Shared(number) => {
+                let copy = self.versions.take_node();
+                self.versions.retire(Link::node(number));
+                copy
+            }
+        };
         let chunks = &self.versions.chunks;
-        if let Some(original) = chunks.node(number) {
-            chunks.copy_node(copy, original, self.born);
+        if let Some(pair) = chunks.pair(number) {
+            pair.set([&left.hash, &right.hash]);
         }
-        self.set_link(place, Link::node(copy));
-        self.versions.retire(Link::node(number), born);
-        copy
+        let links = [left.link, right.link];
+        if (!matches!(inner.old, Old::Own(_)) || inner.halves != links)
+            && let Some(place) = chunks.links(number)
+        {
+            place.set(links, self.born);
+        }
+        Link::node(number)
     }
+}
 
-    /// A new node with at most one half, in `place`.
-    fn put_node(&mut self, place: Place, half: Option<(bool, Link, NodeHash)>) -> u32 {
-        let number = self.versions.take_node();
-        if let (Some(node), Some((right, link, hash))) = (self.versions.chunks.clear_node(number, self.born), half) {
-            node.links.set(right, link);
-            node.pair.set(right, &hash);
-        }
-        self.set_link(place, Link::node(number));
-        number
-    }
-
-    /// The first write of `step`, in its place.
-    fn put_leaf(&mut self, step: Step) {
-        let Some(leaf) = self.writes.get(step.from as usize) else { return };
-        let (class, bytes) = packed::write(leaf, self.born);
-        let number = self.versions.take_leaf(class);
-        self.versions.chunks.write_leaf(class, number, &bytes);
-        self.set_link(step.place, Link::leaf(class, number));
-    }
-
-    fn hash_leaves(&mut self, leaves: &[(Place, u32)], batch: &mut Batch) {
-        for (_, write) in leaves {
-            if let Some(leaf) = self.writes.get(*write as usize) {
-                NodeHash::push_leaf(batch, &leaf.path, leaf.version, &leaf.value);
-            }
-        }
-        for ((place, _), hash) in leaves.iter().zip(batch.drain()) {
-            self.set_hash(*place, &NodeHash::of_leaf(hash));
-        }
-    }
-
-    fn hash_level(&mut self, level: &[Marked], batch: &mut Batch) {
-        for marked in level {
-            let words = self.node(marked.node).map(|node| node.pair.words());
-            batch.push_words(words.unwrap_or_default());
-        }
-        for (marked, hash) in level.iter().zip(batch.drain()) {
-            self.set_hash(marked.place, &NodeHash::of_inner(hash));
-        }
-    }
-
-    fn node(&self, number: u32) -> Option<Node<'_>> {
-        self.versions.chunks.node(number)
-    }
-
-    fn link(&self, place: Place) -> Link {
-        match place {
-            Place::Root => self.root.link,
-            Place::Half(number, right) => self.node(number).map_or(Link::EMPTY, |node| node.links.half(right)),
-        }
-    }
-
-    fn set_link(&mut self, place: Place, link: Link) {
-        match place {
-            Place::Root => self.root.link = link,
-            Place::Half(number, right) => {
-                if let Some(node) = self.node(number) {
-                    node.links.set(right, link);
-                }
-            }
-        }
-    }
-
-    fn hash(&self, place: Place) -> NodeHash {
-        match place {
-            Place::Root => self.root.hash,
-            Place::Half(number, right) => self.node(number).map_or(NodeHash::EMPTY, |node| node.pair.hash(right)),
-        }
-    }
-
-    fn set_hash(&mut self, place: Place, hash: &NodeHash) {
-        match place {
-            Place::Root => self.root.hash = *hash,
-            Place::Half(number, right) => {
-                if let Some(node) = self.node(number) {
-                    node.pair.set(right, hash);
-                }
-            }
-        }
-    }
+fn path_head(leaf: &Leaf) -> u64 {
+    leaf.path.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }

@@ -112,9 +112,9 @@ impl Versions {
                 continue;
             }
             if let Target::Node(number) = link.target()
-                && let Some(node) = chunks.node(number)
+                && let Some(links) = chunks.links(number)
             {
-                ahead.extend([node.links.half(false), node.links.half(true)]);
+                ahead.extend([links.half(false), links.half(true)]);
             }
             self.free(link);
         }
@@ -146,16 +146,18 @@ impl Versions {
         }
     }
 
-    /// Says that the last version no longer reaches `link`.
-    pub(super) fn retire(&mut self, link: Link, born: u32) {
-        let alone = self.living.len() == 1;
-        match self.living.back_mut() {
-            Some(last) if !alone && born < last.token.number() => last.retired.push(link),
-            _ => self.free(link),
+    /// Says that the last version no longer reaches `link`, which an older one made.
+    pub(super) fn retire(&mut self, link: Link) {
+        if self.living.len() == 1 {
+            return self.free(link);
+        }
+        if let Some(last) = self.living.back_mut() {
+            last.retired.push(link);
         }
     }
 
-    fn free(&mut self, link: Link) {
+    /// Says that no version reaches `link` any more.
+    pub(super) fn free(&mut self, link: Link) {
         match link.target() {
             Target::Empty => {}
             Target::Node(number) => self.free_nodes.push(number),
@@ -167,12 +169,29 @@ impl Versions {
         }
     }
 
+    /// Asks the CPU for the place that [`Versions::take_node`] gives after `ahead` others.
+    pub(super) fn fetch_free_node(&self, ahead: usize) {
+        let free = self.free_nodes.len().checked_sub(1 + ahead).and_then(|at| self.free_nodes.get(at));
+        if let Some(number) = free {
+            self.chunks.fetch(Link::node(*number));
+            self.chunks.fetch_pair(*number);
+        }
+    }
+
+    /// Asks the CPU for the place that [`Versions::take_leaf`] gives after `ahead` others.
+    pub(super) fn fetch_free_leaf(&self, class: usize, ahead: usize) {
+        let Some(free) = self.free_leaves.get(class) else { return };
+        if let Some(number) = free.len().checked_sub(1 + ahead).and_then(|at| free.get(at)) {
+            self.chunks.fetch(Link::leaf(class, *number));
+        }
+    }
+
     /// A place for a node.
     pub(super) fn take_node(&mut self) -> u32 {
         self.free_nodes.pop().unwrap_or_else(|| {
             let number = self.nodes;
             self.nodes += 1;
-            if self.chunks.node(number).is_none() {
+            if self.chunks.pair(number).is_none() {
                 Arc::make_mut(&mut self.chunks).grow_nodes(number);
             }
             number
