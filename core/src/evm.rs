@@ -13,7 +13,6 @@ pub mod work;
 
 use crate::{
     access::Access,
-    key::Key,
     params::Params,
     receipt::{Log, Receipt},
     transaction::Recovered,
@@ -80,8 +79,16 @@ pub struct Executed {
     pub base_fee: U256,
     /// Tip paid, in wei.
     pub tip: U256,
-    /// The keys used, in the order asked for, and whether their value changed.
-    pub used: Vec<(Key, bool)>,
+    /// What it did to state: the keys used, in the order asked for, each as the transaction found and left it. Versions are
+    /// those before the row.
+    pub accesses: Vec<Access>,
+    /// The code that it asked for, each once.
+    pub(crate) codes: Vec<B256>,
+    /// The code that it deployed, in order of hashes.
+    made: Vec<(B256, Code)>,
+    /// Whether that it finds the same again is enough for it to do the same again: it made no account and changed no code, so
+    /// nothing depends on what else its row has met.
+    repeatable: bool,
 }
 
 /// What the transactions of a row did to state.
@@ -135,56 +142,61 @@ impl<S: Source> RowExecutor<S> {
         self.work
     }
 
-    /// Executes `transaction` after those before it, if `accept` takes the keys that it used (and whether it changed them).
+    /// Executes `transaction` after those before it, if `accept` takes what it did to state.
     ///
     /// # Errors
     /// [`Refused`]; the row is then as it was before the call.
     pub fn execute(
         &mut self,
         transaction: &Recovered,
-        accept: impl FnOnce(&[(Key, bool)]) -> bool,
+        accept: impl FnOnce(&[Access]) -> bool,
     ) -> Result<Executed, Refused> {
-        let result = self.run(transaction, accept);
-        self.evm.precompiles.reset();
-        match &result {
-            Ok(executed) => {
-                self.gas_spent = self.gas_spent.saturating_add(executed.gas_spent);
-                self.work = self.work.saturating_add(executed.work);
+        self.state().begin_transaction();
+        let result = self.run(transaction).and_then(|executed| {
+            if !accept(&executed.accesses) {
+                return Err(Refused::NotAccepted);
             }
-            Err(_) => self.state().discard_transaction(),
+            self.settle(&executed);
+            Ok(executed)
+        });
+        self.evm.precompiles.reset();
+        if result.is_err() {
+            self.state().discard_transaction();
         }
         result
     }
 
-    fn run(
-        &mut self,
-        transaction: &Recovered,
-        accept: impl FnOnce(&[(Key, bool)]) -> bool,
-    ) -> Result<Executed, Refused> {
+    /// Does what a transaction did elsewhere, without running it, if all that this depends on is here as it was there; then the
+    /// row is as [`Self::execute`] would leave it, and the answer is `true`. Otherwise the row is as it was before.
+    ///
+    /// # Errors
+    /// [`Refused`]; the row is then as it was before the call.
+    pub fn repeat(&mut self, executed: &Executed) -> Result<bool, Refused> {
+        if !executed.repeatable {
+            return Ok(false);
+        }
         self.state().begin_transaction();
+        let found = self.state().find_again(executed).map_err(Refused::State);
+        let found = found.and_then(|found| self.check_room(executed.gas_spent, executed.work).map(|()| found));
+        match found {
+            Ok(true) => self.settle(executed),
+            _ => self.state().discard_transaction(),
+        }
+        found
+    }
+
+    /// Runs `transaction` with a fresh journal; what it did is not in the row's state yet.
+    fn run(&mut self, transaction: &Recovered) -> Result<Executed, Refused> {
         self.evm.ctx.tx = transaction.to_tx_env();
         let result = RowHandler::default().run(&mut self.evm);
         let changes = self.evm.ctx.journaled_state.finalize();
         let result = result.map_err(refusal)?;
-
         // Of a transaction that is mostly calldata the floor is paid (EIP-7623), which is more than it spends; a row's limit
         // bounds both.
         let gas_spent = result.gas().total_gas_spent().max(transaction.intrinsic_gas());
         let work = gas_spent.saturating_add(self.evm.precompiles.extra_work());
-        if self.gas_spent.saturating_add(gas_spent) > self.row_gas {
-            return Err(Refused::RowGas);
-        }
-        if self.work.saturating_add(work) > self.row_work {
-            return Err(Refused::RowWork);
-        }
-        if self.state().code_bytes() > u64::from(self.row_code) {
-            return Err(Refused::RowCode);
-        }
+        self.check_room(gas_spent, work)?;
         let changed = self.state().changes(changes).map_err(Refused::State)?;
-        if !accept(&changed.used) {
-            return Err(Refused::NotAccepted);
-        }
-        let used = self.state().commit_transaction(changed);
 
         let gas_used = result.tx_gas_used();
         let price = transaction.effective_gas_price(self.base_fee);
@@ -197,13 +209,48 @@ impl<S: Source> RowExecutor<S> {
             work,
             base_fee: U256::from(gas_used) * U256::from(self.base_fee),
             tip: U256::from(gas_used) * U256::from(tip),
-            used,
+            accesses: changed.accesses,
+            codes: self.state().codes_asked().to_vec(),
+            made: changed.made,
+            repeatable: changed.repeatable,
         })
+    }
+
+    /// Whether the row has room for a transaction that spends this much, and for the code asked for by now.
+    fn check_room(&mut self, gas_spent: u64, work: u64) -> Result<(), Refused> {
+        if self.gas_spent.saturating_add(gas_spent) > self.row_gas {
+            return Err(Refused::RowGas);
+        }
+        if self.work.saturating_add(work) > self.row_work {
+            return Err(Refused::RowWork);
+        }
+        if self.state().code_bytes() > u64::from(self.row_code) {
+            return Err(Refused::RowCode);
+        }
+        Ok(())
+    }
+
+    /// Makes what a transaction did a part of the row.
+    fn settle(&mut self, executed: &Executed) {
+        self.gas_spent = self.gas_spent.saturating_add(executed.gas_spent);
+        self.work = self.work.saturating_add(executed.work);
+        self.state().commit_transaction(executed);
+    }
+
+    /// Ends the row and begins the next one, over what `pass` makes of the source: cheaper than a new executor.
+    pub fn next_row(&mut self, pass: impl FnOnce(&mut S, &RowEffects)) -> RowEffects {
+        (self.gas_spent, self.work) = (0, 0);
+        self.state().next_row(pass)
     }
 
     /// Ends the row.
     pub fn finish(self) -> RowEffects {
-        self.evm.ctx.journaled_state.database.into_effects()
+        self.finish_with_source().0
+    }
+
+    /// Ends the row, and gives back what its state came from.
+    pub fn finish_with_source(self) -> (RowEffects, S) {
+        self.evm.ctx.journaled_state.database.into_parts()
     }
 }
 

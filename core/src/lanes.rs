@@ -9,17 +9,17 @@ use alloc::vec::Vec;
 
 /// The keys that a transaction uses, each with whether the transaction writes it.
 #[derive(Clone, Copy, Debug)]
-pub struct Footprint<'a> {
+pub struct Footprint<'a, K = Key> {
     /// What the caller knows the transaction by.
     pub index: usize,
-    /// The keys; in any order, and as often as one likes.
-    pub keys: &'a [(Key, bool)],
+    /// The keys, or whatever stands for each of them; in any order, and as often as one likes.
+    pub keys: &'a [(K, bool)],
 }
 
 /// One use of one key, by the transaction at a place of the list.
 #[derive(Clone, Copy)]
-struct Use {
-    key: Key,
+struct Use<K> {
+    key: K,
     place: usize,
     writes: bool,
 }
@@ -28,9 +28,9 @@ struct Use {
 ///
 /// A lane holds the transactions' indexes in the order given, and lanes are in the order of their first transactions.
 /// Takes `n log n` steps in the number of uses.
-pub fn lanes(transactions: &[Footprint<'_>]) -> Vec<Vec<usize>> {
+pub fn lanes<K: Copy + Ord>(transactions: &[Footprint<'_, K>]) -> Vec<Vec<usize>> {
     let mut connected = Connected::new(transactions.len());
-    let mut uses: Vec<Use> = transactions
+    let mut uses: Vec<Use<K>> = transactions
         .iter()
         .enumerate()
         .flat_map(|(place, footprint)| footprint.keys.iter().map(move |&(key, writes)| Use { key, place, writes }))

@@ -9,8 +9,8 @@ pub use body::{CodeRef, ListError, Listed, RowBody};
 pub use check::{CellProof, RowFault, RowHeaderField, RowTask, verify_row};
 
 use crate::{
+    access::Access,
     evm::{Env, Executed, Refused, RowEffects, RowExecutor, Source, StateError, rules},
-    key::Key,
     manifest::{RowHeader, RowKind},
     merkle,
     receipt::Receipt,
@@ -129,30 +129,51 @@ impl<S: Source> RowBuilder<S> {
         Ok(executed)
     }
 
-    /// Executes `transaction` as the next of the row, if `accept` takes the keys that it used (and whether it changed them)
-    /// and the row's body is certain to stay within its limit.
+    /// Executes `transaction` as the next of the row, if `accept` takes what it did to state and the row's body is certain to
+    /// stay within its limit.
     ///
     /// # Errors
     /// [`Refused`]; the row is then as it was.
     pub fn push_if(
         &mut self,
         transaction: &Recovered,
-        accept: impl FnOnce(&[(Key, bool)]) -> bool,
+        accept: impl FnOnce(&[Access]) -> bool,
     ) -> Result<Executed, Refused> {
-        let own_bytes = transaction.transaction().encoded().len() + body::BYTES_A_TRANSACTION;
-        let (body_bytes, limit) = (self.body_bytes + own_bytes, self.body_limit);
+        let (before, limit) = (self.body_bytes_with(transaction), self.body_limit);
         let mut fits = true;
         let result = self.executor.execute(transaction, |used| {
-            fits = body_bytes + used.len() * body::BYTES_A_KEY <= limit;
+            fits = before + used.len() * body::BYTES_A_KEY <= limit;
             fits && accept(used)
         });
         let executed = result.map_err(|refused| if fits { refused } else { Refused::RowBody })?;
-        self.body_bytes = body_bytes + executed.used.len() * body::BYTES_A_KEY;
         self.take(transaction, &executed);
         Ok(executed)
     }
 
+    /// Makes `transaction` the next of the row without running it, if what it did elsewhere is what it would do here, and says
+    /// whether it is; if it is not, the row is as it was.
+    ///
+    /// # Errors
+    /// [`Refused`]; the row is then as it was.
+    pub fn repeat(&mut self, transaction: &Recovered, executed: &Executed) -> Result<bool, Refused> {
+        let bytes = self.body_bytes_with(transaction) + executed.accesses.len() * body::BYTES_A_KEY;
+        if bytes > self.body_limit {
+            return Err(Refused::RowBody);
+        }
+        let repeated = self.executor.repeat(executed)?;
+        if repeated {
+            self.take(transaction, executed);
+        }
+        Ok(repeated)
+    }
+
+    /// No less than the length of the body with this transaction too, its keys not counted.
+    fn body_bytes_with(&self, transaction: &Recovered) -> usize {
+        self.body_bytes + transaction.transaction().encoded().len() + body::BYTES_A_TRANSACTION
+    }
+
     fn take(&mut self, transaction: &Recovered, executed: &Executed) {
+        self.body_bytes = self.body_bytes_with(transaction) + executed.accesses.len() * body::BYTES_A_KEY;
         self.transactions.push(transaction.transaction().encoded().clone());
         self.receipts.push(executed.receipt.clone());
         self.totals.add(executed);
@@ -175,13 +196,32 @@ impl<S: Source> RowBuilder<S> {
 
     /// Ends the row.
     pub fn finish(self) -> ExecutedRow {
+        self.finish_with_source().0
+    }
+
+    /// Ends the row and begins the next one, over what `pass` makes of the source.
+    pub fn next_row(&mut self, pass: impl FnOnce(&mut S, &RowEffects)) -> ExecutedRow {
+        self.body_bytes = body::BYTES_WITHOUT_CONTENT;
         ExecutedRow {
+            kind: RowKind::User,
+            transactions: core::mem::take(&mut self.transactions),
+            receipts: core::mem::take(&mut self.receipts),
+            totals: core::mem::take(&mut self.totals),
+            effects: self.executor.next_row(pass),
+        }
+    }
+
+    /// Ends the row, and gives back what its state came from.
+    pub fn finish_with_source(self) -> (ExecutedRow, S) {
+        let (effects, source) = self.executor.finish_with_source();
+        let row = ExecutedRow {
             kind: RowKind::User,
             transactions: self.transactions,
             receipts: self.receipts,
             totals: self.totals,
-            effects: self.executor.finish(),
-        }
+            effects,
+        };
+        (row, source)
     }
 }
 

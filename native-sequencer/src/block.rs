@@ -1,5 +1,6 @@
 //! Blocks as they are kept and served.
 
+use crate::executor::ExecutedBlock;
 use alloy_primitives::{Address, B256, Bytes};
 use ocelli_core::{
     block::{AssembledBlock, assemble::row_task},
@@ -10,7 +11,7 @@ use ocelli_core::{
     params::Params,
     receipt::Receipt,
     row::{ExecutedRow, RowTask},
-    transaction::Transaction,
+    transaction::{Recovered, Transaction},
     tree::Leaf,
     wire::{self, WireError},
 };
@@ -151,6 +152,7 @@ impl SealedBlock {
     /// [`Damaged`] if the record does not fit together.
     pub fn open(stored: StoredBlock, params: &Params) -> Result<Self, Damaged> {
         let height = stored.signed.header.height;
+        let transactions = decode_transactions(&stored, params).ok_or(Damaged(height))?;
         let cells = stored
             .column_bodies
             .iter()
@@ -160,13 +162,39 @@ impl SealedBlock {
             })
             .collect::<Option<Vec<Paths>>>()
             .ok_or(Damaged(height))?;
-        Ok(Self {
-            hash: stored.signed.header.hash(),
-            manifest_bytes: wire::encode(&stored.manifest).into(),
-            transactions: transactions(&stored, params).ok_or(Damaged(height))?,
-            cells,
-            stored,
-        })
+        Self::new(stored, transactions, cells)
+    }
+
+    /// The block that was just assembled of what was executed, `transactions` being the list that was: what [`Self::open`] gives
+    /// for what is stored of it, without decoding and hashing it all again.
+    ///
+    /// # Errors
+    /// [`Damaged`] if these are not parts of one block.
+    pub fn made(
+        signed: SignedHeader,
+        parent_ancestors: Frontier,
+        assembled: &AssembledBlock,
+        executed: ExecutedBlock,
+        transactions: &[Recovered],
+    ) -> Result<Self, Damaged> {
+        let damaged = Damaged(signed.header.height);
+        let sent = |members: &Vec<usize>| members.iter().map(|at| transactions.get(*at)).collect::<Option<Vec<_>>>();
+        let sent = executed.members.iter().map(sent).collect::<Option<Vec<_>>>().ok_or(damaged)?;
+        let senders = sent.iter().map(|row| row.iter().map(|one| one.sender()).collect()).collect();
+        let stored = StoredBlock::new(signed, parent_ancestors, assembled, executed.rows, senders);
+        let transactions = sent.into_iter().flatten().map(|one| one.transaction().clone());
+        Self::new(stored, transactions, assembled.cells.clone())
+    }
+
+    /// `transactions` in row order.
+    fn new(
+        stored: StoredBlock,
+        transactions: impl IntoIterator<Item = Transaction>,
+        cells: Vec<Paths>,
+    ) -> Result<Self, Damaged> {
+        let hash = stored.signed.header.hash();
+        let transactions = place(&stored, transactions).ok_or(Damaged(stored.signed.header.height))?;
+        Ok(Self { hash, manifest_bytes: wire::encode(&stored.manifest).into(), transactions, cells, stored })
     }
 
     /// The header.
@@ -180,16 +208,29 @@ impl SealedBlock {
     }
 }
 
-fn transactions(stored: &StoredBlock, params: &Params) -> Option<Vec<SealedTransaction>> {
-    let mut sealed = Vec::new();
-    let (mut cumulative_gas_used, mut first_log) = (0, 0);
-    for (row, (body, results)) in stored.row_bodies.iter().zip(&stored.results).enumerate() {
+/// The transactions of all rows, in row order.
+fn decode_transactions(stored: &StoredBlock, params: &Params) -> Option<Vec<Transaction>> {
+    let mut transactions = Vec::new();
+    for (body, results) in stored.row_bodies.iter().zip(&stored.results) {
         let body: ocelli_core::row::RowBody = wire::decode(body, ocelli_core::limits::ROW_BODY_BYTES_ANY).ok()?;
         if body.transactions.len() != results.len() {
             return None;
         }
-        for (index, (bytes, (sender, receipt))) in body.transactions.iter().zip(results).enumerate() {
-            let transaction = Transaction::decode(bytes, params.chain_id, params.fork).ok()?;
+        for bytes in &body.transactions {
+            transactions.push(Transaction::decode(bytes, params.chain_id, params.fork).ok()?);
+        }
+    }
+    Some(transactions)
+}
+
+/// Each transaction with what its place gives it; `None` if there are not as many as results.
+fn place(stored: &StoredBlock, transactions: impl IntoIterator<Item = Transaction>) -> Option<Vec<SealedTransaction>> {
+    let mut transactions = transactions.into_iter();
+    let mut sealed = Vec::new();
+    let (mut cumulative_gas_used, mut first_log) = (0, 0);
+    for (row, results) in stored.results.iter().enumerate() {
+        for (index, (sender, receipt)) in results.iter().enumerate() {
+            let transaction = transactions.next()?;
             cumulative_gas_used += receipt.gas_used;
             sealed.push(SealedTransaction {
                 hash: transaction.hash(),
@@ -203,5 +244,5 @@ fn transactions(stored: &StoredBlock, params: &Params) -> Option<Vec<SealedTrans
             first_log += receipt.logs.len() as u64;
         }
     }
-    Some(sealed)
+    transactions.next().is_none().then_some(sealed)
 }

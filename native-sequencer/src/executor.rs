@@ -8,32 +8,25 @@ pub mod plan;
 #[cfg(test)]
 mod tests;
 
-use crate::state::{Overlay, Snapshot};
-use alloy_primitives::{Address, U256};
+use crate::state::{Layers, Overlay, Snapshot, Writes};
+use alloy_primitives::{U256, map::AddressSet};
 use budget::Budget;
 use ocelli_core::{
-    evm::{Env, Executed, Refused, StateError},
+    access::Access,
+    evm::{Env, Executed, Refused, Source, StateError},
     row::{ExecutedRow, RowBuilder, execute_closing, execute_opening},
     transaction::Recovered,
 };
-use plan::Plan;
+use plan::{AtHand, Member, Plan};
 use rayon::prelude::*;
-use std::collections::HashSet;
-
-/// A row and the senders of its transactions.
-#[derive(Clone, Debug)]
-pub struct SentRow {
-    /// The row.
-    pub row: ExecutedRow,
-    /// For each transaction, who sent it.
-    pub senders: Vec<Address>,
-}
 
 /// All rows of a block, in order, and the transactions that turned out not to be valid.
 #[derive(Debug, Default)]
 pub struct ExecutedBlock {
     /// Opening row, users' rows, closing row.
-    pub rows: Vec<SentRow>,
+    pub rows: Vec<ExecutedRow>,
+    /// For each row, the indexes of its transactions in the list that was executed.
+    pub members: Vec<Vec<usize>>,
     /// Transactions left out, by index, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Transactions that used other keys than expected and ran behind the others.
@@ -45,7 +38,7 @@ pub struct ExecutedBlock {
 impl ExecutedBlock {
     /// Gas of all rows, after refunds.
     pub fn gas_used(&self) -> u64 {
-        self.rows.iter().map(|sent| sent.row.totals.gas_used).sum()
+        self.rows.iter().map(|row| row.totals.gas_used).sum()
     }
 }
 
@@ -54,73 +47,82 @@ impl ExecutedBlock {
 /// # Errors
 /// [`StateError`] if the snapshot lacks code that its state refers to.
 pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Result<ExecutedBlock, StateError> {
-    let mut plan = Plan::new(env, snapshot, transactions);
-    let mut base = Overlay::new(snapshot.clone());
+    let mut base = Overlay::new(snapshot);
     let opening = execute_opening(env, &base)?;
-    base.apply(&opening.effects.accesses, &opening.effects.codes_made);
+    base.writes.apply(&opening.effects);
+    let mut plan = Plan::new(env, &base, transactions);
+    let refused = std::mem::take(&mut plan.refused);
+    let base = AtHand { base: &base, plan: &plan };
 
     let budget = Budget::new(env.params.gas_limit);
-    let run = |chain: &Vec<(usize, u32)>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
+    let run = |chain: &Vec<Member>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
     let chains: Vec<Chain> = plan.chains.par_iter().map(run).collect();
     let mut block = ExecutedBlock {
-        rows: vec![SentRow { row: opening, senders: Vec::new() }],
-        refused: std::mem::take(&mut plan.refused),
+        rows: vec![opening],
+        members: vec![Vec::new()],
+        refused,
         lanes: plan.lanes,
         ..ExecutedBlock::default()
     };
     let mut late: Vec<usize> = Vec::new();
-    for chain in chains {
-        late.extend(&chain.late);
-        block.take(chain, &mut base);
+    let mut layers: Vec<Writes> = Vec::with_capacity(chains.len() + 1);
+    for mut chain in chains {
+        late.append(&mut chain.late);
+        layers.push(block.take(chain));
     }
     late.sort_unstable();
     block.surprises = late.len();
     if !late.is_empty() {
-        let last = Chain::run_alone(Run::new(env, &base, &budget), transactions, &late);
-        block.take(last, &mut base);
+        let state = Layers { below: &base, layers: &layers };
+        let last = Chain::run_alone(Run::new(env, &state, &budget), transactions, &late);
+        layers.push(block.take(last));
     }
 
-    let sum = |of: fn(&ExecutedRow) -> U256| block.rows.iter().fold(U256::ZERO, |sum, sent| sum + of(&sent.row));
+    let sum = |of: fn(&ExecutedRow) -> U256| block.rows.iter().fold(U256::ZERO, |sum, row| sum + of(row));
     let (base_fees, tips) = (sum(|row| row.totals.base_fees), sum(|row| row.totals.tips));
-    let closing = execute_closing(env, &base, base_fees, tips)?;
-    block.rows.push(SentRow { row: closing, senders: Vec::new() });
+    let closing = execute_closing(env, Layers { below: &base, layers: &layers }, base_fees, tips)?;
+    block.rows.push(closing);
+    block.members.push(Vec::new());
     Ok(block)
 }
 
 impl ExecutedBlock {
-    fn take(&mut self, chain: Chain, base: &mut Overlay) {
-        for sent in &chain.rows {
-            base.apply(&sent.row.effects.accesses, &sent.row.effects.codes_made);
-        }
+    /// Takes the rows of a chain, and gives what they wrote.
+    fn take(&mut self, chain: Chain) -> Writes {
         self.rows.extend(chain.rows);
+        self.members.extend(chain.members);
         self.refused.extend(chain.refused);
+        chain.writes
     }
 }
 
 /// What became of one chain of transactions.
 #[derive(Debug, Default)]
 struct Chain {
-    rows: Vec<SentRow>,
+    rows: Vec<ExecutedRow>,
+    members: Vec<Vec<usize>>,
+    writes: Writes,
     refused: Vec<(usize, Refused)>,
     /// Transactions that used keys of another lane, and those of the same sender after them.
     late: Vec<usize>,
 }
 
 impl Chain {
-    fn run(mut run: Run<'_>, transactions: &[Recovered], chain: &[(usize, u32)], plan: &Plan) -> Self {
-        let mut late_senders: HashSet<Address> = HashSet::new();
+    fn run<S: Source>(mut run: Run<'_, S>, transactions: &[Recovered], chain: &[Member], plan: &Plan) -> Self {
+        let mut late_senders = AddressSet::default();
         let mut late = Vec::new();
-        for (at, lane) in chain {
-            let transaction = &transactions[*at];
+        for member in chain {
+            let transaction = &transactions[member.at];
             if late_senders.contains(&transaction.sender()) {
-                late.push(*at);
+                late.push(member.at);
                 continue;
             }
-            match run.push(*at, transaction, |used| plan.allows(*lane, used)) {
+            let guess = plan.guesses.get(member.at).and_then(Option::as_ref);
+            match run.push(member.at, transaction, guess, |used| plan.allows(member.lane, used)) {
                 Pushed::Done => {}
                 Pushed::Surprised => {
                     late_senders.insert(transaction.sender());
-                    late.push(*at);
+                    late.push(member.at);
                 }
                 Pushed::BlockIsFull => break,
             }
@@ -128,9 +130,9 @@ impl Chain {
         Self { late, ..run.finish() }
     }
 
-    fn run_alone(mut run: Run<'_>, transactions: &[Recovered], members: &[usize]) -> Self {
+    fn run_alone<S: Source>(mut run: Run<'_, S>, transactions: &[Recovered], members: &[usize]) -> Self {
         for at in members {
-            if matches!(run.push(*at, &transactions[*at], |_| true), Pushed::BlockIsFull) {
+            if matches!(run.push(*at, &transactions[*at], None, |_| true), Pushed::BlockIsFull) {
                 break;
             }
         }
@@ -149,82 +151,93 @@ enum Pushed {
 }
 
 /// The rows of a chain under construction.
-struct Run<'a> {
+struct Run<'a, S: Source> {
     env: &'a Env<'a>,
     budget: &'a Budget,
-    state: Overlay,
-    row: RowBuilder<Overlay>,
-    senders: Vec<Address>,
+    row: RowBuilder<Overlay<&'a S>>,
+    /// The transactions of the row.
+    members: Vec<usize>,
     chain: Chain,
 }
 
-impl<'a> Run<'a> {
-    fn new(env: &'a Env<'a>, base: &Overlay, budget: &'a Budget) -> Self {
-        Self {
-            env,
-            budget,
-            state: base.clone(),
-            row: RowBuilder::new(env, base.clone()),
-            senders: Vec::new(),
-            chain: Chain::default(),
-        }
+impl<'a, S: Source> Run<'a, S> {
+    fn new(env: &'a Env<'a>, below: &'a S, budget: &'a Budget) -> Self {
+        let row = RowBuilder::new(env, Overlay::new(below));
+        Self { env, budget, row, members: Vec::new(), chain: Chain::default() }
     }
 
-    /// Executes the next transaction, in a further row where this one is full, if the block has gas for it.
+    /// Executes the next transaction, in a further row where this one is full, if the block has gas for it. What it did when it
+    /// was tried counts where it would do the same.
     fn push(
         &mut self,
         at: usize,
         transaction: &Recovered,
-        accept: impl Fn(&[(ocelli_core::key::Key, bool)]) -> bool,
+        guess: Option<&Executed>,
+        accept: impl Fn(&[Access]) -> bool,
     ) -> Pushed {
         let limit = transaction.gas_limit();
         if !self.budget.set_aside(limit) {
             return Pushed::BlockIsFull;
         }
-        let result = self.execute(transaction, accept);
+        let result = self.execute(transaction, guess, accept);
         match &result {
-            Ok(executed) => self.budget.spent(limit, executed.gas_spent),
+            Ok(gas_spent) => self.budget.spent(limit, *gas_spent),
             Err(Refused::Invalid(_)) => self.budget.unused(limit),
             Err(_) => self.budget.wasted(limit),
         }
         match result {
-            Ok(_) => self.senders.push(transaction.sender()),
+            Ok(_) => self.members.push(at),
             Err(Refused::NotAccepted) => return Pushed::Surprised,
             Err(refused) => self.chain.refused.push((at, refused)),
         }
         Pushed::Done
     }
 
+    /// How much gas was spent.
     fn execute(
         &mut self,
         transaction: &Recovered,
-        accept: impl Fn(&[(ocelli_core::key::Key, bool)]) -> bool,
-    ) -> Result<Executed, Refused> {
+        guess: Option<&Executed>,
+        accept: impl Fn(&[Access]) -> bool,
+    ) -> Result<u64, Refused> {
         if self.row.len() >= self.env.params.limits.row_transactions as usize {
             self.close_row();
         }
-        let result = self.row.push_if(transaction, &accept);
+        let result = self.execute_in_row(transaction, guess, &accept);
         if matches!(result, Err(Refused::RowGas | Refused::RowWork | Refused::RowCode | Refused::RowBody))
             && !self.row.is_empty()
         {
             self.close_row();
-            return self.row.push_if(transaction, &accept);
+            return self.execute_in_row(transaction, guess, &accept);
         }
         result
     }
 
+    fn execute_in_row(
+        &mut self,
+        transaction: &Recovered,
+        guess: Option<&Executed>,
+        accept: impl Fn(&[Access]) -> bool,
+    ) -> Result<u64, Refused> {
+        if let Some(guess) = guess {
+            // The plan was made for this, so it is acceptable as it is.
+            if self.row.repeat(transaction, guess)? {
+                return Ok(guess.gas_spent);
+            }
+        }
+        self.row.push_if(transaction, accept).map(|executed| executed.gas_spent)
+    }
+
     fn close_row(&mut self) {
-        let row = std::mem::replace(&mut self.row, RowBuilder::new(self.env, self.state.clone())).finish();
-        if row.transactions.is_empty() {
+        if self.row.is_empty() {
             return;
         }
-        self.state.apply(&row.effects.accesses, &row.effects.codes_made);
-        self.row = RowBuilder::new(self.env, self.state.clone());
-        self.chain.rows.push(SentRow { row, senders: std::mem::take(&mut self.senders) });
+        self.chain.rows.push(self.row.next_row(|state, effects| state.writes.apply(effects)));
+        self.chain.members.push(std::mem::take(&mut self.members));
     }
 
     fn finish(mut self) -> Chain {
         self.close_row();
-        self.chain
+        Chain { writes: self.row.finish_with_source().1.writes, ..self.chain }
     }
 }

@@ -10,9 +10,9 @@
 pub mod lie;
 
 use crate::{
-    block::{Damaged, SealedBlock, StoredBlock},
+    block::{Damaged, SealedBlock},
     chain::{Chain, Head},
-    executor::{self, ExecutedBlock, SentRow},
+    executor::{self, ExecutedBlock},
     limits,
     pool::Pool,
     store::{Store, StoreError},
@@ -37,7 +37,7 @@ pub enum ProducerError {
     /// A block could not be made durable.
     #[error("the store failed: {0}. Nothing of the block was published; restart once the disk is well")]
     Store(#[from] StoreError),
-    /// The block that was just made does not decode: a bug, caught before anything was published.
+    /// The parts of the block that was just made do not fit together: a bug, caught before anything was published.
     #[error(transparent)]
     Damaged(#[from] Damaged),
     /// The state refers to code that the store does not have.
@@ -119,15 +119,15 @@ impl Producer {
         };
         let signature = self.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };
-        let (rows, senders) = executed.rows.into_iter().map(|sent| (sent.row, sent.senders)).unzip();
-        let stored = StoredBlock::new(signed, head.ancestors.clone(), &assembled, rows, senders);
+        let (lanes, surprises) = (executed.lanes, executed.surprises);
+        let block = SealedBlock::made(signed, head.ancestors.clone(), &assembled, executed, &transactions)?;
+        let block = Arc::new(block);
         let made = started.elapsed();
-        let block = Arc::new(SealedBlock::open(stored, env.params)?);
         self.store.append(&block)?;
         let head = Head { header: assembled.header, hash: block.hash, state: assembled.state, ancestors };
         self.chain.publish(block.clone(), head);
         self.pool.sealed(&block);
-        report(&block, executed.lanes, executed.surprises, made, started.elapsed());
+        report(&block, lanes, surprises, made, started.elapsed());
         Ok(Some(block))
     }
 
@@ -150,10 +150,9 @@ impl Producer {
                 lie.tell(&mut executed);
             }
             let mut ancestors = head.ancestors.clone();
-            let rows: Vec<_> = executed.rows.iter().map(|sent: &SentRow| sent.row.clone()).collect();
             let moment = (env.time_ms, self.term);
             let fits = executed.gas_used() <= env.params.gas_limit;
-            match assemble(self.chain.config(), &head.header, &mut ancestors, moment, &snapshot.tree, &rows) {
+            match assemble(self.chain.config(), &head.header, &mut ancestors, moment, &snapshot.tree, &executed.rows) {
                 Ok(assembled) if fits => return Ok(Some((executed, assembled, ancestors))),
                 // Half of them, then: the first alone always fits, or is refused by the rules of a row.
                 Ok(_) | Err(SplitError) => transactions.truncate(transactions.len() / 2),

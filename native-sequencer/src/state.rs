@@ -1,20 +1,22 @@
 //! State as a row of a block finds it: the parent's, and what earlier rows of its chain made of it.
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{
+    B256, Bytes,
+    map::{B256Map, HashMap},
+};
 use ocelli_core::{
-    access::Access,
-    evm::{Code, Source, StateError},
+    evm::{Code, RowEffects, Source, StateError},
     key::Key,
     tree::Tree,
     value::{Value, Version},
 };
 use parking_lot::RwLock;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 /// All code of the chain, by hash. Code is content-addressed and never forgotten.
 #[derive(Debug, Default)]
 pub struct Codes {
-    analysed: RwLock<HashMap<B256, Code>>,
+    analysed: RwLock<B256Map<Code>>,
 }
 
 impl Codes {
@@ -38,10 +40,16 @@ pub struct Snapshot {
     pub codes: Arc<Codes>,
 }
 
+impl Snapshot {
+    /// Version and value of `key`, whose path is `path`.
+    pub fn at(&self, key: &Key, path: &B256) -> (Version, Value) {
+        self.tree.get(path).map_or_else(|| (0, Value::absent(key)), |leaf| (leaf.version, leaf.value))
+    }
+}
+
 impl Source for Snapshot {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let leaf = self.tree.get(&key.path());
-        Ok(leaf.map_or_else(|| (0, Value::absent(key)), |leaf| (leaf.version, leaf.value)))
+        Ok(self.at(key, &key.path()))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {
@@ -49,39 +57,75 @@ impl Source for Snapshot {
     }
 }
 
-/// A snapshot with the writes of some rows on top.
-#[derive(Clone, Debug)]
-pub struct Overlay {
-    snapshot: Snapshot,
-    writes: HashMap<Key, (Version, Value)>,
-    codes: HashMap<B256, Code>,
+/// What some rows wrote and deployed.
+#[derive(Clone, Debug, Default)]
+pub struct Writes {
+    values: HashMap<Key, (Version, Value)>,
+    codes: B256Map<Code>,
 }
 
-impl Overlay {
-    /// Nothing on top yet.
-    pub fn new(snapshot: Snapshot) -> Self {
-        Self { snapshot, writes: HashMap::new(), codes: HashMap::new() }
-    }
-
-    /// Puts what a row wrote and deployed on top.
-    pub fn apply(&mut self, accesses: &[Access], codes: &[(B256, Bytes)]) {
-        for access in accesses {
+impl Writes {
+    /// Adds what a row did, after those before it.
+    pub fn apply(&mut self, effects: &RowEffects) {
+        for access in &effects.accesses {
             if let Some(after) = access.after {
-                self.writes.insert(access.key, (access.version_after(), after));
+                self.values.insert(access.key, (access.version_after(), after));
             }
         }
-        for (hash, bytes) in codes {
+        for (hash, bytes) in &effects.codes_made {
             self.codes.entry(*hash).or_insert_with(|| Code::new_raw(bytes.clone()));
         }
     }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.codes.is_empty()
+    }
 }
 
-impl Source for Overlay {
+/// A state with the writes of some rows on top.
+#[derive(Clone, Debug)]
+pub struct Overlay<S> {
+    /// What is below.
+    pub below: S,
+    /// What is on top.
+    pub writes: Writes,
+}
+
+impl<S> Overlay<S> {
+    /// Nothing on top yet.
+    pub fn new(below: S) -> Self {
+        Self { below, writes: Writes::default() }
+    }
+}
+
+impl<S: Source> Source for Overlay<S> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        self.writes.get(key).map_or_else(|| self.snapshot.load(key), |written| Ok(*written))
+        self.writes.values.get(key).map_or_else(|| self.below.load(key), |written| Ok(*written))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        self.codes.get(hash).map_or_else(|| self.snapshot.code(hash), |code| Ok(code.clone()))
+        self.writes.codes.get(hash).map_or_else(|| self.below.code(hash), |code| Ok(code.clone()))
+    }
+}
+
+/// A state with writes on top that came about side by side: of a key, only the last of those that wrote it counts.
+#[derive(Debug)]
+pub struct Layers<'a, S> {
+    /// What is below.
+    pub below: &'a S,
+    /// What is on top.
+    pub layers: &'a [Writes],
+}
+
+impl<S: Source> Source for Layers<'_, S> {
+    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
+        let written = self.layers.iter().rev().find_map(|layer| layer.values.get(key));
+        written.map_or_else(|| self.below.load(key), |written| Ok(*written))
+    }
+
+    fn code(&self, hash: &B256) -> Result<Code, StateError> {
+        let made = self.layers.iter().rev().find_map(|layer| layer.codes.get(hash));
+        made.map_or_else(|| self.below.code(hash), |code| Ok(code.clone()))
     }
 }

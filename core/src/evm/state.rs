@@ -1,6 +1,6 @@
 //! The state of one row: what was asked for, what it held before, what it holds now.
 
-use super::RowEffects;
+use super::{Executed, RowEffects};
 use crate::{
     access::Access,
     key::Key,
@@ -85,12 +85,14 @@ struct MetCode {
 }
 
 /// What one transaction did, before it is committed to the row.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Changed {
-    /// The keys used, in the order asked for, and whether their value changed.
-    pub(super) used: Vec<(Key, bool)>,
-    writes: BTreeMap<Key, Value>,
-    made: BTreeMap<B256, Code>,
+    /// The keys used, in the order asked for, as the transaction found and left them.
+    pub(super) accesses: Vec<Access>,
+    /// The code that it deployed, in order of hashes.
+    pub(super) made: Vec<(B256, Code)>,
+    /// Whether it does the same wherever it finds the same.
+    pub(super) repeatable: bool,
 }
 
 /// The keys that a row has asked for so far, over a [`Source`].
@@ -107,8 +109,12 @@ pub struct RowState<S> {
     order: Vec<Key>,
     /// How many of `order` the transactions before the running one asked for.
     settled: usize,
+    /// Code that the running transaction asked for, each once.
+    codes_asked: Vec<B256>,
     /// Code that the running transaction was the first to meet.
     new_codes: Vec<B256>,
+    /// Bytes of code that the row has asked its source for.
+    code_bytes: u64,
 }
 
 impl<S: Source> RowState<S> {
@@ -122,7 +128,9 @@ impl<S: Source> RowState<S> {
             asked: Vec::new(),
             order: Vec::new(),
             settled: 0,
+            codes_asked: Vec::new(),
             new_codes: Vec::new(),
+            code_bytes: 0,
         }
     }
 
@@ -158,14 +166,20 @@ impl<S: Source> RowState<S> {
     }
 
     /// Bytes of code that the row has asked its source for.
-    pub(super) fn code_bytes(&self) -> u64 {
-        self.codes.values().filter(|met| !met.made).map(|met| met.code.original_byte_slice().len() as u64).sum()
+    pub(super) const fn code_bytes(&self) -> u64 {
+        self.code_bytes
+    }
+
+    /// Code that the running transaction has asked for, each once.
+    pub(super) fn codes_asked(&self) -> &[B256] {
+        &self.codes_asked
     }
 
     pub(super) fn begin_transaction(&mut self) {
         self.transaction = self.transaction.wrapping_add(1);
         self.asked.clear();
         self.settled = self.order.len();
+        self.codes_asked.clear();
         self.new_codes.clear();
     }
 
@@ -180,7 +194,9 @@ impl<S: Source> RowState<S> {
             self.entries.remove(&key);
         }
         for hash in self.new_codes.drain(..) {
-            self.codes.remove(&hash);
+            if let Some(met) = self.codes.remove(&hash) {
+                self.code_bytes -= code_length(&met.code);
+            }
         }
         self.asked.clear();
     }
@@ -191,25 +207,45 @@ impl<S: Source> RowState<S> {
     /// changing it. revm's maps have no order: they are walked in that of the keys, so that everyone asks the source in the
     /// same order, which is the order of a row's body.
     pub(super) fn changes(&mut self, changes: AddressMap<Change>) -> Result<Changed, StateError> {
-        let mut changed = Changed::default();
-        for (address, change) in changes.into_iter().collect::<BTreeMap<_, _>>() {
-            self.collect(address, change, &mut changed.writes, &mut changed.made)?;
+        let (mut writes, mut made) = (BTreeMap::new(), BTreeMap::new());
+        let makes_account = changes.values().any(Change::is_created);
+        let mut changes: Vec<(Address, Change)> = changes.into_iter().collect();
+        changes.sort_unstable_by_key(|(address, _)| *address);
+        for (address, change) in changes {
+            self.collect(address, change, &mut writes, &mut made)?;
         }
-        changed.used = self.asked.iter().map(|key| (*key, changed.writes.contains_key(key))).collect();
-        Ok(changed)
+        let access = |key: &Key| {
+            let Entry { version, now, .. } = *self.entries.get(key)?;
+            Some(Access { key: *key, version, before: now, after: writes.get(key).copied() })
+        };
+        let accesses: Vec<Access> = self.asked.iter().filter_map(access).collect();
+        let repeatable = !makes_account && !accesses.iter().any(changes_code);
+        Ok(Changed { accesses, made: made.into_iter().collect(), repeatable })
     }
 
-    /// Takes over what the transaction changed, and says what it used.
-    pub(super) fn commit_transaction(&mut self, changed: Changed) -> Vec<(Key, bool)> {
-        for (key, value) in changed.writes {
-            if let Some(entry) = self.entries.get_mut(&key) {
-                entry.now = value;
+    /// Asks for all that a transaction asked for when it was executed elsewhere. Whether every key holds what it held there.
+    pub(super) fn find_again(&mut self, executed: &Executed) -> Result<bool, StateError> {
+        for access in &executed.accesses {
+            if self.load(access.key)? != access.before {
+                return Ok(false);
             }
         }
-        for (hash, code) in changed.made {
-            self.codes.entry(hash).or_insert(MetCode { code, made: true });
+        for hash in &executed.codes {
+            self.code_by_hash(*hash)?;
         }
-        changed.used
+        Ok(true)
+    }
+
+    /// Takes over what the transaction changed.
+    pub(super) fn commit_transaction(&mut self, executed: &Executed) {
+        for access in &executed.accesses {
+            if let (Some(after), Some(entry)) = (access.after, self.entries.get_mut(&access.key)) {
+                entry.now = after;
+            }
+        }
+        for (hash, code) in &executed.made {
+            self.codes.entry(*hash).or_insert_with(|| MetCode { code: code.clone(), made: true });
+        }
     }
 
     fn collect(
@@ -232,7 +268,9 @@ impl<S: Source> RowState<S> {
             made.insert(account.code_hash, code);
         }
         let created = change.status.contains(revm::state::AccountStatus::Created);
-        for (slot, value) in change.storage.into_iter().collect::<BTreeMap<_, _>>() {
+        let mut slots: Vec<_> = change.storage.into_iter().collect();
+        slots.sort_unstable_by_key(|(slot, _)| *slot);
+        for (slot, value) in slots {
             let key = Key::Slot(address, slot);
             // revm writes the slots of an account made in this transaction without reading them first.
             if created && value.present_value.is_zero() && !self.entries.contains_key(&key) {
@@ -255,14 +293,28 @@ impl<S: Source> RowState<S> {
         Ok(())
     }
 
-    pub(super) fn into_effects(self) -> RowEffects {
+    /// Ends the row and begins the next one, over what `pass` makes of the source.
+    pub(super) fn next_row(&mut self, pass: impl FnOnce(&mut S, &RowEffects)) -> RowEffects {
+        let effects = self.take_effects();
+        (self.transaction, self.settled, self.code_bytes) = (0, 0, 0);
+        pass(&mut self.source, &effects);
+        effects
+    }
+
+    pub(super) fn into_parts(mut self) -> (RowEffects, S) {
+        (self.take_effects(), self.source)
+    }
+
+    fn take_effects(&mut self) -> RowEffects {
+        let entries = core::mem::take(&mut self.entries);
         let access = |key: &Key| {
-            let Entry { version, before, now, .. } = *self.entries.get(key)?;
+            let Entry { version, before, now, .. } = *entries.get(key)?;
             Some(Access { key: *key, version, before, after: (now != before).then_some(now) })
         };
         let mut effects =
             RowEffects { accesses: self.order.iter().filter_map(access).collect(), ..RowEffects::default() };
-        for (hash, met) in self.codes {
+        self.order.clear();
+        for (hash, met) in core::mem::take(&mut self.codes) {
             let bytes = met.code.original_bytes();
             if met.made {
                 effects.codes_made.push((hash, bytes));
@@ -272,6 +324,18 @@ impl<S: Source> RowState<S> {
         }
         effects
     }
+}
+
+fn changes_code(access: &Access) -> bool {
+    let code = |value| match value {
+        Value::Account(account) => account.code_hash,
+        Value::Slot(_) => B256::ZERO,
+    };
+    access.after.is_some_and(|after| code(after) != code(access.before))
+}
+
+fn code_length(code: &Code) -> u64 {
+    code.original_byte_slice().len() as u64
 }
 
 fn account_of(info: &AccountInfo) -> Account {
@@ -303,10 +367,14 @@ impl<S: Source> Database for RowState<S> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
+        if !self.codes_asked.contains(&hash) {
+            self.codes_asked.push(hash);
+        }
         if let Some(met) = self.codes.get(&hash) {
             return Ok(met.code.clone());
         }
         let code = self.source.code(&hash)?;
+        self.code_bytes += code_length(&code);
         self.codes.insert(hash, MetCode { code: code.clone(), made: false });
         self.new_codes.push(hash);
         Ok(code)

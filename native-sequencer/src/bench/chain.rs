@@ -2,7 +2,7 @@
 
 use super::BenchError;
 use crate::{
-    block::{SealedBlock, StoredBlock},
+    block::SealedBlock,
     chain::Head,
     dev, executor,
     genesis_file::{Genesis, GenesisFile},
@@ -38,7 +38,7 @@ pub struct Stages {
     pub execute: Duration,
     /// Columns, roots and all bodies; the signed header.
     pub assemble: Duration,
-    /// Opening the block as it is served, and the durable log.
+    /// The block as it is served, and the durable log.
     pub store: Duration,
 }
 
@@ -149,18 +149,16 @@ impl MeasuredChain {
 
         let started = Instant::now();
         let parent_ancestors = self.ancestors.clone();
-        let (rows, senders): (Vec<_>, Vec<_>) = executed.rows.into_iter().map(|sent| (sent.row, sent.senders)).unzip();
         let moment = (env.time_ms, self.head.term);
-        let assembled = assemble(config, &self.head, &mut self.ancestors, moment, &self.snapshot.tree, &rows)
+        let assembled = assemble(config, &self.head, &mut self.ancestors, moment, &self.snapshot.tree, &executed.rows)
             .map_err(|_| BenchError::Invalid("too many columns"))?;
         let signature = self.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };
-        let stored = StoredBlock::new(signed, parent_ancestors, &assembled, rows, senders);
         stages.assemble = started.elapsed();
 
         let started = Instant::now();
-        let sealed =
-            SealedBlock::open(stored, env.params).map_err(|_| BenchError::Invalid("the stored block does not open"))?;
+        let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &recovered)
+            .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
         self.store.append(&sealed)?;
         stages.store = started.elapsed();
         if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {

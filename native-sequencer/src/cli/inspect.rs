@@ -173,7 +173,9 @@ fn print_lanes(
         for bytes in &body.transactions {
             let transaction = Recovered::new(Transaction::decode(bytes, env.params.chain_id, env.params.fork)?)?;
             let executed = executor.execute(&transaction, |_| true);
-            used.push(executed.map_err(|refused| anyhow::anyhow!("row {at} does not execute: {refused:?}"))?.used);
+            let executed = executed.map_err(|refused| anyhow::anyhow!("row {at} does not execute: {refused:?}"))?;
+            let keys = executed.accesses.iter().map(|access| (access.key, access.after.is_some()));
+            used.push(keys.collect::<Vec<_>>());
         }
     }
     let footprints: Vec<_> = used.iter().enumerate().map(|(index, keys)| Footprint { index, keys }).collect();

@@ -4,26 +4,28 @@
 //! which keys they use, joins those that conflict into lanes, and packs lanes into chains of rows. What is learned here is a
 //! guess; execution holds each transaction to it and puts those that surprise behind everything else.
 
-use crate::state::{Overlay, Snapshot};
-use alloy_primitives::Address;
+use crate::state::{Overlay, Snapshot, Writes};
+use alloy_primitives::{
+    Address, B256,
+    map::{AddressMap, HashMap, hash_map::Entry},
+};
 use ocelli_core::{
-    evm::{Env, Refused, RowExecutor},
+    access::Access,
+    evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError},
     key::Key,
     lanes::{self, Footprint},
     params::Params,
     transaction::Recovered,
+    value::{Value, Version},
 };
 use rayon::prelude::*;
-use std::collections::HashMap;
+use std::ops::Range;
 
-/// What a transaction is expected to do.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Guess {
-    /// Keys, and whether it changes them.
-    used: Vec<(Key, bool)>,
-    gas_spent: u64,
-    work: u64,
-}
+/// Senders whose transactions one core tries at a time.
+const SENDERS_AT_ONCE: usize = 64;
+
+/// The state that a block begins on.
+pub(super) type Base<'a> = Overlay<&'a Snapshot>;
 
 /// Who may use a key while rows run in parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,73 +36,135 @@ enum Owner {
     Lane(u32),
 }
 
+/// A key that planned transactions use.
+#[derive(Clone, Copy, Debug)]
+struct Planned {
+    /// Which key it is, counted from zero.
+    index: u32,
+    /// Version and value before the block's transactions.
+    before: (Version, Value),
+}
+
+/// A transaction in its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its index in the list that was planned.
+    pub at: usize,
+    /// Its lane.
+    pub lane: u32,
+}
+
 /// An order for a list of transactions.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel. A
-    /// transaction is named by its index, with its lane.
-    pub chains: Vec<Vec<(usize, u32)>>,
-    owners: HashMap<Key, Owner>,
+    /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
+    pub chains: Vec<Vec<Member>>,
+    /// What each transaction did when its sender's ran alone; none for those that are not planned.
+    pub guesses: Vec<Option<Executed>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes.
     pub lanes: usize,
+    keys: HashMap<Key, Planned>,
+    /// Of each key, by its index.
+    owners: Vec<Owner>,
+}
+
+/// What planned transactions use: for each its index in the list, and which of `uses` are its.
+#[derive(Debug, Default)]
+struct Uses {
+    transactions: Vec<(usize, Range<usize>)>,
+    /// The index of a key, and whether the key is changed.
+    uses: Vec<(u32, bool)>,
+}
+
+impl Uses {
+    fn of(&self, place: usize) -> &[(u32, bool)] {
+        self.transactions.get(place).map_or(&[], |(_, range)| &self.uses[range.clone()])
+    }
 }
 
 impl Plan {
-    /// Whether a transaction of `lane` may use these keys while other lanes run.
-    pub fn allows(&self, lane: u32, used: &[(Key, bool)]) -> bool {
-        used.iter().all(|(key, wrote)| match self.owners.get(key) {
-            Some(Owner::Lane(owner)) => *owner == lane,
-            Some(Owner::Readers) => !wrote,
+    /// Whether a transaction of `lane` may do this while other lanes run.
+    pub fn allows(&self, lane: u32, accesses: &[Access]) -> bool {
+        accesses.iter().all(|access| match self.owner(&access.key) {
+            Some(Owner::Lane(owner)) => owner == lane,
+            Some(Owner::Readers) => access.after.is_none(),
             None => false,
         })
     }
 
+    fn owner(&self, key: &Key) -> Option<Owner> {
+        self.owners.get(self.keys.get(key)?.index as usize).copied()
+    }
+
     /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
     /// its gas limit are left out.
-    pub fn new(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Self {
-        let mut guesses = guess(env, snapshot, transactions);
+    pub fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered]) -> Self {
         let mut plan = Self::default();
-        let mut gas = 0_u64;
-        let mut kept = Vec::new();
-        for (at, guess) in guesses.iter_mut().enumerate() {
-            match std::mem::replace(guess, Err(Refused::NotAccepted)) {
-                Ok(found) if gas.saturating_add(found.gas_spent) <= env.params.gas_limit => {
-                    gas += found.gas_spent;
-                    kept.push((at, found));
-                }
-                Ok(_) => break,
-                Err(refused) => plan.refused.push((at, refused)),
-            }
-        }
-        let footprints: Vec<_> =
-            kept.iter().enumerate().map(|(index, (_, guess))| Footprint { index, keys: &guess.used }).collect();
+        let uses = plan.keep(env.params.gas_limit, guess(env, base, transactions));
+        let places = 0..uses.transactions.len();
+        let footprints: Vec<_> = places.map(|index| Footprint { index, keys: uses.of(index) }).collect();
         let lanes = lanes::lanes(&footprints);
         plan.lanes = lanes.len();
-        plan.own(&lanes, &kept);
-        plan.pack(env.params, &lanes, &kept);
+        plan.own(&lanes, &uses);
+        plan.pack(env.params, &lanes, &uses);
         plan
     }
 
-    fn own(&mut self, lanes: &[Vec<usize>], kept: &[(usize, Guess)]) {
+    /// Keeps what the block has gas for, and numbers the keys.
+    fn keep(&mut self, gas_limit: u64, guesses: Vec<Result<Executed, Refused>>) -> Uses {
+        let (mut gas, mut uses) = (0_u64, Uses::default());
+        self.guesses.reserve(guesses.len());
+        for (at, guess) in guesses.into_iter().enumerate() {
+            let found = match guess {
+                Ok(found) if gas.saturating_add(found.gas_spent) <= gas_limit => found,
+                Ok(_) => break,
+                Err(refused) => {
+                    self.refused.push((at, refused));
+                    self.guesses.push(None);
+                    continue;
+                }
+            };
+            gas += found.gas_spent;
+            let from = uses.uses.len();
+            uses.uses.extend(found.accesses.iter().map(|access| (self.number(access), access.after.is_some())));
+            uses.transactions.push((at, from..uses.uses.len()));
+            self.guesses.push(Some(found));
+        }
+        uses
+    }
+
+    /// The index of an access's key.
+    fn number(&mut self, access: &Access) -> u32 {
+        let index = self.keys.len() as u32;
+        match self.keys.entry(access.key) {
+            Entry::Occupied(entry) => entry.get().index,
+            // Whoever is the first to use a key found it as it was before the block: nobody of the same sender was earlier.
+            Entry::Vacant(entry) => entry.insert(Planned { index, before: (access.version, access.before) }).index,
+        }
+    }
+
+    fn own(&mut self, lanes: &[Vec<usize>], uses: &Uses) {
+        self.owners = vec![Owner::Readers; self.keys.len()];
         for (lane, members) in lanes.iter().enumerate() {
-            for (key, wrote) in members.iter().flat_map(|member| &kept[*member].1.used) {
-                let owner = self.owners.entry(*key).or_insert(Owner::Readers);
+            for (index, wrote) in members.iter().flat_map(|member| uses.of(*member)) {
                 if *wrote {
-                    *owner = Owner::Lane(lane as u32);
+                    self.owners[*index as usize] = Owner::Lane(lane as u32);
                 }
             }
         }
     }
 
     /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.
-    fn pack(&mut self, params: &Params, lanes: &[Vec<usize>], kept: &[(usize, Guess)]) {
-        let mut open: Vec<(usize, u32)> = Vec::new();
+    fn pack(&mut self, params: &Params, lanes: &[Vec<usize>], uses: &Uses) {
+        let mut open: Vec<Member> = Vec::new();
         let (mut gas, mut work) = (0_u64, 0_u64);
         for (lane, members) in lanes.iter().enumerate() {
-            let lane_gas: u64 = members.iter().map(|member| kept[*member].1.gas_spent).sum();
-            let lane_work: u64 = members.iter().map(|member| kept[*member].1.work).sum();
+            let members = members.iter().map(|place| Member { at: uses.transactions[*place].0, lane: lane as u32 });
+            let guesses = members.clone().filter_map(|member| self.guesses[member.at].as_ref());
+            let (lane_gas, lane_work) =
+                guesses.fold((0, 0), |(gas, work), guess| (gas + guess.gas_spent, work + guess.work));
             let full = open.len() + members.len() > params.limits.row_transactions as usize
                 || gas + lane_gas > params.limits.row_gas
                 || work + lane_work > params.limits.row_work;
@@ -108,7 +172,7 @@ impl Plan {
                 self.chains.push(std::mem::take(&mut open));
                 (gas, work) = (0, 0);
             }
-            open.extend(members.iter().map(|member| (kept[*member].0, lane as u32)));
+            open.extend(members);
             (gas, work) = (gas + lane_gas, work + lane_work);
         }
         if !open.is_empty() {
@@ -117,18 +181,35 @@ impl Plan {
     }
 }
 
-/// Runs each sender's transactions alone on the snapshot, in their order, until they come to the gas of a block: what waits behind them is
-/// not looked at.
+/// The state that a block begins on, with what its plan knows of it at hand.
+#[derive(Debug)]
+pub(super) struct AtHand<'a> {
+    pub(super) base: &'a Base<'a>,
+    pub(super) plan: &'a Plan,
+}
+
+impl Source for AtHand<'_> {
+    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
+        self.plan.keys.get(key).map_or_else(|| self.base.load(key), |planned| Ok(planned.before))
+    }
+
+    fn code(&self, hash: &B256) -> Result<Code, StateError> {
+        self.base.code(hash)
+    }
+}
+
+/// Runs each sender's transactions alone on the state that the block begins on, in their order, until they come to the gas of a
+/// block: what waits behind them is not looked at.
 ///
 /// It goes in rounds. A round has as many transactions as fit into what is left of the gas whatever they do, so where limits
 /// are near what is spent there is one round, and nobody makes this run much more than a block's gas.
-pub(super) fn guess(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Vec<Result<Guess, Refused>> {
+pub(super) fn guess(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered]) -> Vec<Result<Executed, Refused>> {
     // A sender's transactions need not fit into one row here.
     let mut params = env.params.clone();
-    (params.limits.row_gas, params.limits.row_work) = (u64::MAX, u64::MAX);
+    (params.limits.row_gas, params.limits.row_work, params.limits.row_code_bytes) = (u64::MAX, u64::MAX, u32::MAX);
     let env = Env { params: &params, ..*env };
-    let mut states: HashMap<Address, Overlay> = HashMap::new();
-    let mut guesses = Vec::new();
+    let mut written: AddressMap<Writes> = AddressMap::default();
+    let mut guesses = Vec::with_capacity(transactions.len());
     let mut left = params.gas_limit;
     loop {
         let rest = transactions.get(guesses.len()..).unwrap_or_default();
@@ -136,14 +217,12 @@ pub(super) fn guess(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovere
         if round.is_empty() {
             return guesses;
         }
-        let found = guess_round(&env, snapshot, round, &mut states);
+        let found = guess_round(&env, base, round, &mut written);
         let ran = found.iter().zip(round).map(|(guess, transaction)| gas_run(guess, transaction));
-        let Some(rest) = left.checked_sub(ran.sum()) else {
-            guesses.extend(found);
-            return guesses;
-        };
-        left = rest;
+        let rest = left.checked_sub(ran.sum());
         guesses.extend(found);
+        let Some(rest) = rest else { return guesses };
+        left = rest;
     }
 }
 
@@ -157,7 +236,7 @@ fn certain_to_fit(transactions: &[Recovered], gas: u64) -> usize {
 }
 
 /// What a guess cost. A refused transaction may have run to its limit, unless it was invalid from the start.
-fn gas_run(guess: &Result<Guess, Refused>, transaction: &Recovered) -> u64 {
+fn gas_run(guess: &Result<Executed, Refused>, transaction: &Recovered) -> u64 {
     match guess {
         Ok(guess) => guess.gas_spent,
         Err(Refused::Invalid(_)) => 0,
@@ -165,42 +244,95 @@ fn gas_run(guess: &Result<Guess, Refused>, transaction: &Recovered) -> u64 {
     }
 }
 
-/// Runs each sender's transactions on what its earlier ones made of the snapshot, which is in `states`.
+/// Runs each sender's transactions on what its earlier ones made of the state, which is in `written`.
 fn guess_round(
     env: &Env<'_>,
-    snapshot: &Snapshot,
+    base: &Base<'_>,
     transactions: &[Recovered],
-    states: &mut HashMap<Address, Overlay>,
-) -> Vec<Result<Guess, Refused>> {
-    let mut by_sender: HashMap<Address, Vec<usize>> = HashMap::new();
-    for (at, transaction) in transactions.iter().enumerate() {
-        by_sender.entry(transaction.sender()).or_default().push(at);
+    written: &mut AddressMap<Writes>,
+) -> Vec<Result<Executed, Refused>> {
+    let mut senders = by_sender(transactions);
+    for sender in &mut senders {
+        sender.written = written.remove(&sender.address).unwrap_or_default();
     }
-    let senders: Vec<_> = by_sender
-        .into_iter()
-        .map(|(sender, members)| {
-            let state = states.remove(&sender).unwrap_or_else(|| Overlay::new(snapshot.clone()));
-            (sender, members, state)
-        })
-        .collect();
-    let run = |(sender, members, mut state): (Address, Vec<usize>, Overlay)| {
-        let mut executor = RowExecutor::new(env, &state);
-        let guess = |at: usize| {
-            let result = executor.execute(&transactions[at], |_| true);
-            (at, result.map(|done| Guess { used: done.used, gas_spent: done.gas_spent, work: done.work }))
-        };
-        let found: Vec<_> = members.into_iter().map(guess).collect();
-        let effects = executor.finish();
-        state.apply(&effects.accesses, &effects.codes_made);
-        (sender, found, state)
-    };
-    let ran: Vec<_> = senders.into_par_iter().map(run).collect();
+    senders.par_chunks_mut(SENDERS_AT_ONCE).for_each(|senders| try_senders(env, base, transactions, senders));
     let mut guesses = vec![Err(Refused::NotAccepted); transactions.len()];
-    for (sender, found, state) in ran {
-        states.insert(sender, state);
-        for (at, result) in found {
-            guesses[at] = result;
+    for sender in senders {
+        if !sender.written.is_empty() {
+            written.insert(sender.address, sender.written);
+        }
+        for (at, guess) in sender.members.into_iter().zip(sender.guesses) {
+            guesses[at] = guess;
         }
     }
     guesses
+}
+
+/// One sender's transactions of a round.
+#[derive(Debug, Default)]
+struct Sender {
+    address: Address,
+    members: Vec<usize>,
+    guesses: Vec<Result<Executed, Refused>>,
+    written: Writes,
+}
+
+/// Transactions by who sent them, senders in the order of their first ones.
+fn by_sender(transactions: &[Recovered]) -> Vec<Sender> {
+    let mut senders: Vec<Sender> = Vec::new();
+    let mut indexes: AddressMap<usize> = AddressMap::default();
+    for (at, transaction) in transactions.iter().enumerate() {
+        let address = transaction.sender();
+        let index = *indexes.entry(address).or_insert(senders.len());
+        if index == senders.len() {
+            senders.push(Sender { address, ..Sender::default() });
+        }
+        senders[index].members.push(at);
+    }
+    senders
+}
+
+fn try_senders(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], senders: &mut [Sender]) {
+    let members = senders.iter().flat_map(|sender| &sender.members).map(|at| &transactions[*at]);
+    let accounts = Accounts::of(base, members);
+    let mut executor = RowExecutor::new(env, Overlay::new(&accounts));
+    for sender in senders {
+        executor.next_row(|state, _| state.writes = std::mem::take(&mut sender.written));
+        let guess = |at: &usize| executor.execute(&transactions[*at], |_| true);
+        sender.guesses = sender.members.iter().map(guess).collect();
+        executor.next_row(|state, effects| {
+            sender.written = std::mem::take(&mut state.writes);
+            sender.written.apply(effects);
+        });
+    }
+}
+
+/// A state of which those accounts are at hand that transactions name: their paths are hashed together.
+struct Accounts<'a> {
+    base: &'a Base<'a>,
+    known: AddressMap<(Version, Value)>,
+}
+
+impl<'a> Accounts<'a> {
+    fn of<'t>(base: &'a Base<'a>, transactions: impl Iterator<Item = &'t Recovered>) -> Self {
+        let named = transactions.flat_map(|transaction| [Some(transaction.sender()), transaction.to().to().copied()]);
+        let keys: Vec<Key> = named.flatten().map(Key::Account).collect();
+        // The rows before the block's transactions write no account.
+        let known = keys.iter().zip(Key::paths(&keys)).map(|(key, path)| (key.address(), base.below.at(key, &path)));
+        Self { base, known: known.collect() }
+    }
+}
+
+impl Source for Accounts<'_> {
+    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
+        let known = match key {
+            Key::Account(address) => self.known.get(address),
+            Key::Slot(..) => None,
+        };
+        known.map_or_else(|| self.base.load(key), |known| Ok(*known))
+    }
+
+    fn code(&self, hash: &B256) -> Result<Code, StateError> {
+        self.base.code(hash)
+    }
 }

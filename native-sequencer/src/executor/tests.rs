@@ -1,8 +1,10 @@
 //! What one block makes the EVM do is bounded, whatever waits for it.
 
+mod sequential;
+
 use super::*;
 use crate::state::Codes;
-use alloy_primitives::{Bytes, TxKind, hex};
+use alloy_primitives::{Address, Bytes, TxKind, hex};
 use ocelli_core::genesis::GenesisAccount;
 use ocelli_tests::{
     chain::{TestChain, params},
@@ -68,7 +70,7 @@ impl World {
 /// Senders and nonces of what is in a block.
 fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
     let by_bytes = |bytes: &Bytes| calls.iter().find(|call| call.encoded() == bytes).expect("one of them");
-    let transactions = block.rows.iter().flat_map(|sent| &sent.row.transactions);
+    let transactions = block.rows.iter().flat_map(|row| &row.transactions);
     transactions.map(by_bytes).map(|call| (call.sender(), call.nonce())).collect()
 }
 
@@ -76,7 +78,7 @@ fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
 fn no_more_is_tried_than_fills_a_block() {
     let mut world = World::new(ENDLESS);
     let calls = world.calls(2);
-    let tried = plan::guess(&world.env(), &world.snapshot, &calls).len() as u64;
+    let tried = plan::guess(&world.env(), &Overlay::new(&world.snapshot), &calls).len() as u64;
     assert!(tried <= BLOCK_GAS / CALL_GAS + 1, "{tried}");
     let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
     assert_eq!(block.gas_used(), BLOCK_GAS);
@@ -88,7 +90,7 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
     let mut world = World::new(&[]);
     let calls = world.calls(2);
     assert!(calls.len() as u64 * CALL_GAS > 10 * BLOCK_GAS);
-    let guesses = plan::guess(&world.env(), &world.snapshot, &calls);
+    let guesses = plan::guess(&world.env(), &Overlay::new(&world.snapshot), &calls);
     assert_eq!(guesses.iter().filter(|guess| guess.is_ok()).count(), calls.len());
     let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
     assert!(included(&block, &calls).len() > 20, "{}", included(&block, &calls).len());

@@ -17,8 +17,8 @@ pub struct Lie {
 impl Lie {
     /// Credits a wei from nowhere in the first row of transactions: row and column agree on it, execution contradicts it.
     pub(super) fn tell(&self, block: &mut ExecutedBlock) {
-        let row = block.rows.iter_mut().find(|sent| sent.row.kind == RowKind::User);
-        let accesses = row.into_iter().flat_map(|sent| sent.row.effects.accesses.iter_mut());
+        let row = block.rows.iter_mut().find(|row| row.kind == RowKind::User);
+        let accesses = row.into_iter().flat_map(|row| row.effects.accesses.iter_mut());
         for access in accesses {
             if let Some(Value::Account(account)) = &mut access.after {
                 *account = Account { balance: account.balance.saturating_add(U256::ONE), ..*account };

@@ -358,3 +358,15 @@ fn recovered_states_run_the_next_block() {
         assert_eq!(snapshot.load(&leaf.key), Ok((leaf.version, leaf.value)));
     }
 }
+
+#[test]
+fn a_block_that_was_just_made_is_as_it_opens_from_what_is_stored() {
+    for (made, opened) in chain::made_and_opened(12) {
+        assert_eq!(made.stored, opened.stored);
+        assert_eq!((made.hash, &made.manifest_bytes), (opened.hash, &opened.manifest_bytes));
+        assert_eq!(format!("{:?}", made.transactions), format!("{:?}", opened.transactions));
+        for row in 0..=made.stored.row_bodies.len() {
+            assert_eq!(made.row_task(row), opened.row_task(row));
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! Chains of real blocks to store: transfers, a contract that stores and logs, deployments.
 
-use crate::block::{SealedBlock, StoredBlock};
+use crate::{
+    block::{SealedBlock, StoredBlock},
+    executor::ExecutedBlock,
+};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use ocelli_core::{
     genesis::ChainConfig,
@@ -10,7 +13,7 @@ use ocelli_core::{
     tree::Tree,
 };
 use ocelli_tests::{
-    chain::{TestChain, params},
+    chain::{TestBlock, TestChain, params},
     wallet::Wallet,
 };
 use std::sync::OnceLock;
@@ -88,6 +91,30 @@ fn rows(wallets: &mut [Wallet], height: u64, salt: u64, contract: &mut Address) 
     let input = U256::from(height % 17 + 1).to_be_bytes_vec();
     let call = wallets[2].send(TxKind::Call(*contract), U256::ZERO, input.into(), 200_000);
     vec![first, vec![call, wallets[3].transfer_legacy(to, 5)]]
+}
+
+/// Each of `count` blocks, as it is when it was just made and as it opens.
+pub(super) fn made_and_opened(count: u64) -> Vec<(SealedBlock, SealedBlock)> {
+    let mut wallets: Vec<Wallet> = (0..4).map(Wallet::new).collect();
+    let mut chain = TestChain::new(&wallets);
+    let mut contract = Address::ZERO;
+    let mut seal = |height| {
+        let rows = rows(&mut wallets, height, 0, &mut contract);
+        let slices: Vec<&[Recovered]> = rows.iter().map(Vec::as_slice).collect();
+        let TestBlock { signed, parent_ancestors, assembled, rows: executed, .. } = chain.block(&slices);
+        let lengths = executed.iter().map(|row| row.transactions.len());
+        let ends = lengths.scan(0, |end, length| {
+            *end += length;
+            Some(*end - length..*end)
+        });
+        let members = ends.map(Iterator::collect).collect();
+        let executed = ExecutedBlock { rows: executed, members, ..ExecutedBlock::default() };
+        let made = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &rows.concat());
+        let made = made.expect("fits together");
+        let opened = open(made.stored.clone());
+        (made, opened)
+    };
+    (1..=count).map(&mut seal).collect()
 }
 
 /// The next block of `chain`, as it is published.

@@ -1,0 +1,153 @@
+//! What runs in parallel equals what runs one after the other, whatever the transactions do to each other and however threads
+//! take turns: the same receipts, the same state, and rows and columns that every verifier accepts.
+//!
+//! `OCELLI_EXECUTED` names how many transactions are executed; a million of them take an optimised build some minutes:
+//! `OCELLI_EXECUTED=1000000 cargo test --release --workspace --lib equals_one_after_the_other`.
+
+use super::super::{ExecutedBlock, execute};
+use crate::state::{Codes, Overlay, Snapshot, Writes};
+use alloy_primitives::{B256, Bytes};
+use ocelli_core::{
+    block::assemble,
+    column::verify_column,
+    evm::{Env, Executed, RowExecutor, Source},
+    merkle::Frontier,
+    receipt::Receipt,
+    row::{ExecutedRow, RowBuilder, execute_closing, execute_opening, verify_row},
+    transaction::Recovered,
+};
+use ocelli_tests::{chain::TestChain, programs::programs};
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::{collections::HashMap, sync::Arc};
+
+/// Transactions executed, unless the environment says otherwise.
+const TRANSACTIONS: u32 = 12_000;
+/// Most transactions of one block.
+const BLOCK: usize = 48;
+/// Most threads.
+const THREADS: usize = 6;
+
+/// A chain whose rows are so short that lanes are longer.
+struct World {
+    chain: TestChain,
+    snapshot: Snapshot,
+    transactions: Vec<Recovered>,
+}
+
+fn worlds() -> impl Strategy<Value = World> {
+    (programs(BLOCK), 1..12_u32, 4..64_u32).prop_map(|(program, row_transactions, column_accesses)| {
+        let mut chain = program.chain(column_accesses);
+        chain.config.params.limits.row_transactions = row_transactions;
+        let codes = Codes::default();
+        chain.state.codes.iter().for_each(|(hash, code)| codes.insert(*hash, code.clone()));
+        let snapshot = Snapshot { tree: chain.state.tree.clone(), codes: Arc::new(codes) };
+        World { chain, snapshot, transactions: program.transactions() }
+    })
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.transactions.iter().map(|one| (one.sender(), one.nonce(), one.to()))).finish()
+    }
+}
+
+/// What one transaction after the other does, in this order: a receipt for each, and what is written.
+fn one_after_the_other(env: &Env<'_>, snapshot: &Snapshot, order: &[&Recovered]) -> (Vec<Receipt>, Overlay<Snapshot>) {
+    let mut state = Overlay::new(snapshot.clone());
+    let opening = execute_opening(env, &state).expect("opens");
+    state.writes.apply(&opening.effects);
+    let mut executed: Vec<Executed> = Vec::new();
+    for transaction in order {
+        let mut executor = RowExecutor::new(env, &state);
+        executed.push(executor.execute(transaction, |_| true).expect("valid"));
+        let effects = executor.finish();
+        state.writes.apply(&effects);
+    }
+    let base_fees = executed.iter().map(|executed| executed.base_fee).sum();
+    let tips = executed.iter().map(|executed| executed.tip).sum();
+    let closing = execute_closing(env, &state, base_fees, tips).expect("closes");
+    state.writes.apply(&closing.effects);
+    (executed.into_iter().map(|executed| executed.receipt).collect(), state)
+}
+
+/// Each row as it is when its transactions are executed for it and nothing is repeated.
+fn check_rows_alone(env: &Env<'_>, world: &World, block: &ExecutedBlock, by_bytes: &HashMap<&Bytes, &Recovered>) {
+    let mut writes = Writes::default();
+    let last = block.rows.len() - 1;
+    for (at, row) in block.rows.iter().enumerate() {
+        let mut state = Overlay { below: &world.snapshot, writes: std::mem::take(&mut writes) };
+        if (1..last).contains(&at) {
+            let mut builder = RowBuilder::new(env, &state);
+            for bytes in &row.transactions {
+                builder.push(by_bytes[bytes]).expect("valid");
+            }
+            check_same(&builder.finish(), row);
+        }
+        for access in &row.effects.accesses {
+            assert_eq!(state.load(&access.key), Ok((access.version, access.before)), "row {at}: {:?}", access.key);
+        }
+        state.writes.apply(&row.effects);
+        writes = state.writes;
+    }
+}
+
+fn check_same(alone: &ExecutedRow, row: &ExecutedRow) {
+    assert_eq!((&alone.receipts, alone.totals), (&row.receipts, row.totals));
+    assert_eq!(alone.effects.accesses, row.effects.accesses);
+    assert_eq!(alone.effects.codes_used, row.effects.codes_used);
+    assert_eq!(alone.effects.codes_made, row.effects.codes_made);
+}
+
+fn check_verifiers_accept(env: &Env<'_>, world: &World, rows: &[ExecutedRow]) {
+    let chain = &world.chain;
+    let moment = (env.time_ms, 0);
+    let (config, head, tree) = (&chain.config, &chain.head, &world.snapshot.tree);
+    let block = assemble(config, head, &mut Frontier::default(), moment, tree, rows).expect("a block");
+    let made: HashMap<B256, Bytes> = rows.iter().flat_map(|row| row.effects.codes_made.iter().cloned()).collect();
+    let code = |hash: &B256| chain.state.codes.get(hash).or(made.get(hash)).cloned();
+    for index in 0..rows.len() {
+        let task = block.row_task(index).expect("a task");
+        verify_row(env, &block.manifest, index, &task, code).expect("a valid row");
+    }
+    for (index, body) in block.column_bodies.iter().enumerate() {
+        verify_column(env, &block.manifest, index, body).expect("a valid column");
+    }
+}
+
+fn check(world: &World, threads: &ThreadPool) -> usize {
+    let env = Env::after(&world.chain.config, &world.chain.head, world.chain.head.time_ms + 100);
+    let block = threads.install(|| execute(&env, &world.snapshot, &world.transactions)).expect("executes");
+    let by_bytes: HashMap<&Bytes, &Recovered> = world.transactions.iter().map(|one| (one.encoded(), one)).collect();
+    let order: Vec<&Recovered> =
+        block.rows.iter().flat_map(|row| &row.transactions).map(|bytes| by_bytes[bytes]).collect();
+    assert_eq!(order.len() + block.refused.len(), world.transactions.len(), "none is lost, none is there twice");
+    for (row, members) in block.rows.iter().zip(&block.members) {
+        assert!(members.iter().map(|at| world.transactions[*at].encoded()).eq(&row.transactions));
+    }
+
+    let (receipts, state) = one_after_the_other(&env, &world.snapshot, &order);
+    assert!(block.rows.iter().flat_map(|row| &row.receipts).eq(&receipts));
+    let mut written = Overlay::new(world.snapshot.clone());
+    block.rows.iter().for_each(|row| written.writes.apply(&row.effects));
+    for access in block.rows.iter().flat_map(|row| &row.effects.accesses) {
+        let value = |found: &Overlay<Snapshot>| found.load(&access.key).expect("a value").1;
+        assert_eq!(value(&written), value(&state), "{:?}", access.key);
+    }
+    check_rows_alone(&env, world, &block, &by_bytes);
+    check_verifiers_accept(&env, world, &block.rows);
+    order.len()
+}
+
+#[test]
+fn what_runs_in_parallel_equals_one_after_the_other() {
+    let wanted = std::env::var("OCELLI_EXECUTED").ok().map_or(TRANSACTIONS, |text| text.parse().expect("a number"));
+    let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    let pools: Vec<ThreadPool> = (1..=THREADS).map(pool).collect();
+    let mut runner = TestRunner::default();
+    let mut executed = 0;
+    while executed < wanted as usize {
+        let (world, pool) = (worlds(), 0..THREADS).new_tree(&mut runner).expect("a world").current();
+        executed += check(&world, &pools[pool]);
+    }
+}
