@@ -13,7 +13,6 @@ mod caching;
 mod chain;
 mod error;
 mod evidence;
-mod gate;
 mod health;
 mod peers;
 mod proofs;
@@ -35,10 +34,10 @@ use axum::{
     http::{Method, StatusCode, header},
     routing::{get, post},
 };
-use gate::Gate;
 use metrics_exporter_prometheus::PrometheusHandle;
 use peers::Peers;
 use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, timeout::TimeoutLayer};
 
 /// What the API serves, and whom it tells.
@@ -55,6 +54,8 @@ pub struct ApiOptions {
     pub ready: Ready,
     /// What `/metrics` shows; nothing without it.
     pub metrics: Option<PrometheusHandle>,
+    /// Turns true when the sequencer goes down, so that readers of the stream can be told.
+    pub stopping: watch::Receiver<bool>,
 }
 
 impl std::fmt::Debug for ApiOptions {
@@ -66,10 +67,12 @@ impl std::fmt::Debug for ApiOptions {
 /// Who is told of a confirmed fault.
 pub type OnFault = Arc<dyn Fn(&ProvenFault) + Send + Sync>;
 
+/// What requests have to wait for.
+type Gate = crate::gate::Gate<ApiError>;
+
 /// What all routes share.
 struct Api {
     chain: Arc<Chain>,
-    old_blocks: blocks::OldBlocks,
     gate: Gate,
     collecting: Collecting,
     attestation_peers: Peers,
@@ -90,10 +93,9 @@ type Shared = axum::extract::State<Arc<Api>>;
 /// # Panics
 /// If called outside of a tokio runtime.
 pub fn router(options: ApiOptions) -> Router {
-    let streams = stream::Streams::follow(&options.chain);
+    let streams = stream::Streams::follow(&options.chain, options.stopping);
     let api = Arc::new(Api {
         chain: options.chain,
-        old_blocks: blocks::OldBlocks::default(),
         gate: Gate::new(limits::API_BLOCKING),
         collecting: options.collecting,
         attestation_peers: Peers::new(limits::ATTESTATIONS_A_PEER),

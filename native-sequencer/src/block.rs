@@ -136,6 +136,8 @@ pub struct SealedBlock {
     pub manifest_bytes: Bytes,
     /// Its transactions, in row order.
     pub transactions: Vec<SealedTransaction>,
+    /// What it takes in memory, about.
+    pub bytes: usize,
     /// For each column, the tree of its cells.
     cells: Vec<Paths>,
 }
@@ -194,7 +196,8 @@ impl SealedBlock {
     ) -> Result<Self, Damaged> {
         let hash = stored.signed.header.hash();
         let transactions = place(&stored, transactions).ok_or(Damaged(stored.signed.header.height))?;
-        Ok(Self { hash, manifest_bytes: wire::encode(&stored.manifest).into(), transactions, cells, stored })
+        let (bytes, manifest_bytes) = (bytes(&stored), wire::encode(&stored.manifest).into());
+        Ok(Self { hash, manifest_bytes, transactions, bytes, cells, stored })
     }
 
     /// The header.
@@ -206,6 +209,17 @@ impl SealedBlock {
     pub fn row_task(&self, index: usize) -> Option<RowTask> {
         row_task(self.stored.row_bodies.get(index)?, &self.cells, index)
     }
+}
+
+/// What a block takes in memory, about: bodies, the transactions in them again, and receipts twice.
+fn bytes(stored: &StoredBlock) -> usize {
+    let sum = |bodies: &[Bytes]| bodies.iter().map(|body| body.len()).sum::<usize>();
+    let logs = |(_, receipt): &(Address, Receipt)| -> usize {
+        receipt.logs.iter().map(|log| 128 + 32 * log.topics.len() + log.data.len()).sum()
+    };
+    let receipts: usize = stored.results.iter().flatten().map(|result| 256 + logs(result)).sum();
+    let writes = stored.writes.len() * size_of::<StoredLeaf>();
+    2 * sum(&stored.row_bodies) + sum(&stored.column_bodies) + 2 * receipts + writes
 }
 
 /// The transactions of all rows, in row order.

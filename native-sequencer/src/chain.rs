@@ -2,6 +2,8 @@
 //!
 //! Guaranteed: what can be read here is durable. The producer publishes a block only after the store has it.
 
+mod old;
+
 use crate::{
     block::{Damaged, SealedBlock},
     limits,
@@ -16,6 +18,7 @@ use ocelli_core::{
     merkle::Frontier,
     tree::Tree,
 };
+use old::OldBlocks;
 use parking_lot::{Mutex, RwLock};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::broadcast;
@@ -84,6 +87,7 @@ pub struct Chain {
     codes: Arc<Codes>,
     head: RwLock<Arc<Head>>,
     recent: RwLock<VecDeque<Recent>>,
+    old: OldBlocks,
     attested: RwLock<Option<Arc<Certificate>>>,
     faults: Mutex<Vec<Arc<ProvenFault>>>,
     events: broadcast::Sender<Event>,
@@ -100,13 +104,16 @@ impl Chain {
         states: Vec<(u64, Option<Arc<SealedBlock>>, Tree)>,
         attested: Option<Arc<Certificate>>,
     ) -> Self {
-        let recent = states.into_iter().map(|(height, block, state)| Recent { block, height, state }).collect();
+        let recent = states.into_iter().map(|(height, block, state)| Recent { block, height, state });
+        let mut recent: VecDeque<_> = recent.collect();
+        bound(&mut recent);
         Self {
             config,
             store,
             codes,
             head: RwLock::new(Arc::new(head)),
             recent: RwLock::new(recent),
+            old: OldBlocks::default(),
             attested: RwLock::new(attested),
             faults: Mutex::default(),
             events: broadcast::channel(limits::EVENT_QUEUE).0,
@@ -186,8 +193,10 @@ impl Chain {
         if height > self.head().header.height {
             return Ok(None);
         }
-        let Some(stored) = self.store.block(height)? else { return Ok(None) };
-        Ok(Some(Arc::new(SealedBlock::open(stored, self.config.params_at(height))?)))
+        self.old.get(height, || {
+            let Some(stored) = self.store.block(height)? else { return Ok(None) };
+            Ok(Some(Arc::new(SealedBlock::open(stored, self.config.params_at(height))?)))
+        })
     }
 
     fn recent_block(&self, height: u64) -> Option<Arc<SealedBlock>> {
@@ -228,9 +237,7 @@ impl Chain {
         let mut recent = self.recent.write();
         let state = head.state.clone();
         recent.push_back(Recent { block: Some(block.clone()), height: head.header.height, state });
-        while recent.len() > limits::RECENT_BLOCKS {
-            recent.pop_front();
-        }
+        bound(&mut recent);
         *self.head.write() = Arc::new(head);
         drop(recent);
         // Nobody listening is no error.
@@ -265,7 +272,20 @@ impl Chain {
         if height > self.head().header.height {
             return Ok(None);
         }
-        // Its bodies are read and not looked into.
-        Ok(self.store.block(height)?.map(|stored| stored.signed))
+        Ok(self.store.signed_header(height)?)
+    }
+}
+
+/// Keeps the states of so many blocks, and of these the last blocks that fit into so many bytes.
+fn bound(recent: &mut VecDeque<Recent>) {
+    while recent.len() as u64 > limits::HISTORY_BLOCKS {
+        recent.pop_front();
+    }
+    let mut bytes = 0_usize;
+    for (above, recent) in recent.iter_mut().rev().enumerate() {
+        bytes = bytes.saturating_add(recent.block.as_ref().map_or(0, |block| block.bytes));
+        if above >= limits::RECENT_BLOCKS && bytes > limits::RECENT_BYTES {
+            recent.block = None;
+        }
     }
 }

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod collect;
 pub mod dev;
 pub mod executor;
+mod gate;
 pub mod genesis_file;
 pub mod limits;
 pub mod listener;

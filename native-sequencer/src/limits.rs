@@ -4,14 +4,28 @@ use std::time::Duration;
 
 /// Blocks below the head whose state can be asked for. Snapshots in the store stay this far behind.
 pub const HISTORY_BLOCKS: u64 = 256;
-/// Blocks kept decoded in memory; older ones are read from the store.
-pub const RECENT_BLOCKS: usize = 256;
+/// Bytes of the last blocks that stay decoded in memory, and how many blocks do whatever they take.
+pub const RECENT_BYTES: usize = 256 << 20;
+/// See [`RECENT_BYTES`].
+pub const RECENT_BLOCKS: usize = 8;
+/// Bytes of other blocks that stay decoded because somebody asked for them, and over how many locks they are spread: so many
+/// are read at a time.
+pub const OLD_BYTES: usize = 128 << 20;
+/// See [`OLD_BYTES`].
+pub const OLD_SHARDS: usize = 8;
 /// Events that a slow subscriber may fall behind before it is dropped.
 pub const EVENT_QUEUE: usize = 1_024;
 /// Most transactions that one block takes from the pool.
 pub const BLOCK_TRANSACTIONS: usize = 16_384;
 /// Time between blocks while there is work.
 pub const BLOCK_TIME_MS: u64 = 100;
+
+// Metrics.
+
+/// How often samples are put into their histograms, whether or not anybody asks for them.
+pub const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// The upper bounds of histograms of times, in seconds.
+pub const METRICS_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
 
 // The store.
 
@@ -34,6 +48,15 @@ pub const UNANSWERED: Duration = Duration::from_secs(60);
 pub const BACKLOG: usize = 512 << 20;
 /// An answer that is no longer than this is given however much waits.
 pub const BACKLOG_SMALL: usize = 16 << 10;
+
+/// Requests of a kind that wait for their turn, beside those that run.
+pub const WAITING: usize = 1_024;
+/// How long a request waits for its turn before it is told that the sequencer is busy.
+pub const TURN: Duration = Duration::from_secs(5);
+/// Most bytes of JSON-RPC requests under way, over all connections, but for small ones.
+pub const ASKED: usize = 256 << 20;
+/// A request that is no longer than this is taken however much is under way.
+pub const ASKED_SMALL: usize = 4 << 10;
 
 // JSON-RPC.
 
@@ -61,14 +84,14 @@ pub const RPC_PING: Duration = Duration::from_secs(30);
 pub const RPC_READS: usize = 16;
 /// Calls and log queries running at once.
 pub const RPC_HEAVY: usize = 4;
-/// Requests that wait for their turn to read or to run.
-pub const RPC_WAITING: usize = 1_024;
 
 /// Most gas of `eth_call`. Memory costs gas, so this bounds memory too: frames that share 50 M gas and nest as deep as the
 /// 63/64 rule (EIP-150) lets them hold less than 150 MB.
 pub const CALL_GAS: u64 = 50_000_000;
 /// Most accounts, slots and block hashes that one call may override.
 pub const CALL_OVERRIDES: usize = 4_096;
+/// Most gas of all runs that one estimate or access list takes.
+pub const CALL_GAS_ALL: u64 = 4 * CALL_GAS;
 /// Runs in which an access list must have settled: each run but the last adds at least one entry.
 pub const ACCESS_LIST_RUNS: usize = 16;
 
@@ -140,12 +163,8 @@ pub const POOL_EVENTS: usize = 8_192;
 
 /// Pieces of blocking work (reading, encoding, checking) that requests have under way at a time.
 pub const API_BLOCKING: usize = 8;
-/// How long a request waits for its turn before it is told that the sequencer is busy.
-pub const API_QUEUE: Duration = Duration::from_secs(5);
 /// How long a request may take to arrive and to be answered.
 pub const API_REQUEST: Duration = Duration::from_secs(30);
-/// Old blocks that stay decoded because somebody asked for one of their tasks.
-pub const API_OLD_BLOCKS: usize = 16;
 /// Most headers in one answer.
 pub const API_HEADERS: u64 = 512;
 /// Peers (addresses, or IPv6 networks of 64 bits) whose use is counted one by one; those beyond share one count.
@@ -214,5 +233,7 @@ pub const VERIFY_CLOCK_AHEAD: Duration = Duration::from_secs(2);
 pub const VERIFY_ATTEST_AGAIN: Duration = Duration::from_secs(5);
 /// How long it waits at the end for answers to its last attestations.
 pub const VERIFY_GOODBYE: Duration = Duration::from_secs(10);
+/// How long readers are given to hear that the process stops.
+pub const GOODBYE: Duration = Duration::from_millis(500);
 /// How long requests may still take when the process is told to stop.
-pub const SHUTDOWN: std::time::Duration = std::time::Duration::from_secs(2);
+pub const SHUTDOWN: Duration = Duration::from_secs(2);

@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use backlog::Backlogs;
-pub use backlog::{Backlog, Debt};
+pub use backlog::{Asked, Backlog, Debt, TooMuchAsked};
 
 /// Serves `app` at `listener` until the future is dropped. Requests have `ConnectInfo<SocketAddr>` and their connection's
 /// [`Backlog`] as extensions.
@@ -174,7 +174,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         if self.unanswered.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
+        let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.backlog.heard(buffer.filled().len() - before);
         if read.is_ready() && !self.asked {
             self.asked = true;
             self.begin_to_wait();

@@ -24,7 +24,10 @@ use std::{
     },
     thread::JoinHandle,
 };
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+};
 
 /// What a node is started with.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub fn run(options: NodeOptions) -> anyhow::Result<()> {
 }
 
 async fn serve(options: NodeOptions) -> anyhow::Result<()> {
+    // First, so that nothing is missed of what the others say of themselves.
+    let metrics = recorder()?;
     let genesis = &options.genesis;
     let (store, recovered) = Store::open(&options.data_dir, &genesis.config, &genesis.state, &genesis.codes)?;
     let store = Arc::new(store);
@@ -88,7 +93,10 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
         pool.stop_for_fault(fault.height);
     }
     let refusing = pool.clone();
+    metrics::gauge!("ocelli_height").set(chain.head().header.height as f64);
+    metrics::gauge!("ocelli_attested_height").set(chain.attested_height() as f64);
     let (making, taking) = (production.readiness(), pool.clone());
+    let (stop_reading, stopping) = watch::channel(false);
     let api = api::router(ApiOptions {
         chain: chain.clone(),
         collecting,
@@ -98,8 +106,13 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
             stop_producing.stop();
             refusing.stop_for_fault(fault.height);
         }),
-        ready: Arc::new(move || making().and_then(|()| taking.ready())),
-        metrics: Some(recorder()?),
+        ready: Arc::new(move || {
+            making()?;
+            taking.ready()?;
+            if collector.is_finished() { Err(NOT_COLLECTING.to_owned()) } else { Ok(()) }
+        }),
+        metrics: Some(metrics),
+        stopping,
     });
     let app = rpc::router(chain.clone(), pool, page::router()).merge(api);
     tracing::info!(
@@ -117,18 +130,35 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
             () = told_to_stop() => tracing::info!("stopping"),
             () = failed.notified() => {}
         }
+        // Nobody listening is no error.
+        if stop_reading.send(true).is_ok() {
+            tokio::time::sleep(limits::GOODBYE).await;
+        }
     };
     tokio::select! {
         served = listener::serve(listener, app) => served.context("the server failed")?,
         () = stopped => {}
     }
-    // The collector ends when the servers have let go of it.
-    drop(collector);
     production.finish()
 }
 
+const NOT_COLLECTING: &str = "attestations are no longer collected; the log says why. Restart";
+
+/// Keeps metrics from now on. Samples are put into their histograms now and then, and not only when somebody looks at them:
+/// otherwise they would pile up.
 fn recorder() -> anyhow::Result<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().context("metrics")
+    let builder = PrometheusBuilder::new().set_buckets(&limits::METRICS_SECONDS).context("metrics")?;
+    let handle = builder.install_recorder().context("metrics")?;
+    let kept = handle.clone();
+    tokio::spawn(async move {
+        let mut tick = tokio::time::interval(limits::METRICS_UPKEEP);
+        loop {
+            tick.tick().await;
+            kept.run_upkeep();
+        }
+    });
+    metrics::gauge!("ocelli_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
 }
 
 /// Resolves when the process gets SIGINT or SIGTERM.

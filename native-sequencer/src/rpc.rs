@@ -29,6 +29,7 @@ mod tests;
 mod transactions;
 
 use crate::{chain::Chain, limits, pool::Pool};
+use alloy_primitives::B256;
 use axum::{
     Router,
     extract::Request,
@@ -38,6 +39,7 @@ use blooms::Blooms;
 use filters::Filters;
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use methods::{Gate, Methods};
+use parking_lot::Mutex;
 use sealing::Sealing;
 use server::Endpoint;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ struct Rpc {
     sealing: Sealing,
     filters: Filters,
     blooms: Blooms,
+    /// The tip that is suggested after the block with this hash.
+    tip: Mutex<Option<(B256, u128)>>,
 }
 
 impl Rpc {
@@ -66,6 +70,7 @@ impl Rpc {
             sealing,
             filters: Filters::default(),
             blooms: Blooms::default(),
+            tip: Mutex::default(),
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 use alloy_primitives::{B256, Bytes};
 use error::Failure;
 use folder::{Folder, NEW_CHAIN_FILE, io_error, sync_folder};
-use ocelli_core::{certificate::Certificate, genesis::ChainConfig, tree::Tree, wire};
+use ocelli_core::{certificate::Certificate, genesis::ChainConfig, header::SignedHeader, tree::Tree, wire};
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use std::{
@@ -35,8 +35,8 @@ use std::{
     time::Instant,
 };
 use tables::{
-    BLOCKS, CERTIFICATES, CODES, DIFFS, FORMAT, GENESIS, HASHES, LEAVES, META, META_CONFIG, META_FORMAT, META_GENESIS,
-    META_SNAPSHOT, PLACES,
+    BLOCKS, CERTIFICATES, CODES, DIFFS, FORMAT, GENESIS, HASHES, HEADERS, LEAVES, META, META_CONFIG, META_FORMAT,
+    META_GENESIS, META_SNAPSHOT, PLACES,
 };
 
 pub use archive::{Archive, ArchiveError};
@@ -167,6 +167,17 @@ impl Store {
         })
     }
 
+    /// The signed header of the block with this height.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or is damaged.
+    pub fn signed_header(&self, height: u64) -> Result<Option<SignedHeader>, StoreError> {
+        self.read(|transaction| {
+            let encoded = transaction.open_table(HEADERS)?.get(height)?;
+            encoded.map(|encoded| tables::decode_header(height, encoded.value())).transpose()
+        })
+    }
+
     /// The height of the block with this hash; genesis is none.
     ///
     /// # Errors
@@ -282,6 +293,7 @@ fn write_block(transaction: &WriteTransaction, block: &SealedBlock) -> Result<()
         return Err(Failure::Damaged(format!("its last block is {last}, where {} was expected", height - 1)));
     }
     blocks.insert(height, block.stored.encode().as_slice())?;
+    transaction.open_table(HEADERS)?.insert(height, wire::encode(&block.stored.signed).as_slice())?;
     transaction.open_table(DIFFS)?.insert(height, wire::encode(&block.stored.writes).as_slice())?;
     transaction.open_table(HASHES)?.insert(&block.hash.0, height)?;
     let mut places = transaction.open_table(PLACES)?;

@@ -4,7 +4,7 @@ use super::{
     Api, ApiError, Shared,
     caching::{self, Tag},
 };
-use crate::{block::SealedBlock, limits};
+use crate::block::SealedBlock;
 use alloy_primitives::{B256, Bytes};
 use axum::{
     extract::{Path, State},
@@ -12,30 +12,7 @@ use axum::{
     response::Response,
 };
 use ocelli_core::{message::BlockDocument, wire};
-use parking_lot::Mutex;
-use std::{collections::VecDeque, sync::Arc};
-
-/// Blocks that the chain does not keep decoded, and that were asked for lately: a verifier that follows from genesis asks for
-/// every task of a block.
-#[derive(Debug, Default)]
-pub(super) struct OldBlocks(Mutex<VecDeque<Arc<SealedBlock>>>);
-
-impl OldBlocks {
-    fn get(&self, hash: &B256) -> Option<Arc<SealedBlock>> {
-        self.0.lock().iter().find(|block| block.hash == *hash).cloned()
-    }
-
-    fn keep(&self, block: &Arc<SealedBlock>) {
-        let mut blocks = self.0.lock();
-        if blocks.iter().any(|kept| kept.hash == block.hash) {
-            return;
-        }
-        blocks.push_back(block.clone());
-        if blocks.len() > limits::API_OLD_BLOCKS {
-            blocks.pop_front();
-        }
-    }
-}
+use std::sync::Arc;
 
 /// How a path names a block.
 #[derive(Clone, Copy, Debug)]
@@ -72,16 +49,10 @@ impl Api {
     }
 
     fn block_with(&self, hash: &B256) -> Result<Arc<SealedBlock>, ApiError> {
-        if let Some(block) = self.old_blocks.get(hash) {
-            return Ok(block);
-        }
         let unknown = || ApiError::not_found("no block of this chain has that hash");
         let block = self.block_at(self.chain.height_of(hash)?.ok_or_else(unknown)?)?;
         if block.hash != *hash {
             return Err(unknown());
-        }
-        if block.header().height + limits::RECENT_BLOCKS as u64 <= self.chain.head().header.height {
-            self.old_blocks.keep(&block);
         }
         Ok(block)
     }
@@ -178,8 +149,10 @@ pub(super) fn answer<B: Into<axum::body::Bytes>>(
     bytes: impl FnOnce() -> Result<B, ApiError>,
 ) -> Result<Response, ApiError> {
     let tag = Tag::new(tag).ok_or_else(|| ApiError::malformed("not a name"))?;
+    // Whatever the asker has, only what is there is unchanged.
+    let bytes = bytes()?;
     if tag.is_known(headers) {
         return Ok(tag.not_modified());
     }
-    Ok(tag.immutable(bytes()?))
+    Ok(tag.immutable(bytes))
 }

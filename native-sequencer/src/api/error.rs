@@ -1,5 +1,6 @@
 //! Errors of the API: a status, a code for programs and a sentence that says what to do.
 
+use crate::gate::NotDone;
 use axum::{
     Json,
     body::Body,
@@ -93,4 +94,13 @@ pub(super) fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
     tracing::error!("answering a request panicked");
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "answering failed; the sequencer's log says where")
         .into_response()
+}
+
+impl From<NotDone> for ApiError {
+    fn from(why: NotDone) -> Self {
+        match why {
+            NotDone::Busy => Self::busy(),
+            NotDone::Failed(error) => Self::internal(&error),
+        }
+    }
 }

@@ -80,10 +80,7 @@ pub(super) async fn state(State(api): Shared, RawQuery(query): RawQuery) -> Resu
 }
 
 fn no_state(head: u64) -> ApiError {
-    let message = format!(
-        "state is kept of the last {} blocks; the head is block {head}",
-        limits::HISTORY_BLOCKS.min(limits::RECENT_BLOCKS as u64)
-    );
+    let message = format!("state is kept of the last {} blocks; the head is block {head}", limits::HISTORY_BLOCKS);
     ApiError::new(axum::http::StatusCode::NOT_FOUND, "no_state", message)
 }
 

@@ -27,7 +27,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::{
+    broadcast::{self, error::RecvError},
+    watch,
+};
 
 /// The reader fell behind: connect again from the last height that arrived.
 const CLOSE_LAGGED: u16 = 4_000;
@@ -55,6 +58,8 @@ enum Frame {
 #[derive(Clone, Debug)]
 pub(super) struct Streams {
     frames: broadcast::Sender<Frame>,
+    /// Set when the sequencer goes down.
+    stopping: watch::Receiver<bool>,
     open: Arc<Mutex<Open>>,
 }
 
@@ -66,7 +71,7 @@ struct Open {
 
 impl Streams {
     /// Encodes what happens on `chain` from now on, for whoever listens.
-    pub(super) fn follow(chain: &Chain) -> Self {
+    pub(super) fn follow(chain: &Chain, stopping: watch::Receiver<bool>) -> Self {
         let (frames, _) = broadcast::channel(limits::EVENT_QUEUE);
         let (mut events, sender) = (chain.subscribe(), frames.clone());
         tokio::spawn(async move {
@@ -80,7 +85,7 @@ impl Streams {
                 let _ = sender.send(frame);
             }
         });
-        Self { frames, open: Arc::default() }
+        Self { frames, stopping, open: Arc::default() }
     }
 
     fn admit(&self, peer: Peer) -> Result<Admitted, ApiError> {
@@ -160,9 +165,14 @@ pub(super) async fn stream(
     Ok(upgrade.on_upgrade(move |socket| async move {
         // Before the head is read, so that no block falls between.
         let frames = api.streams.frames.subscribe();
+        let mut stopping = api.streams.stopping.clone();
         let mut reader = Reader { socket, heard: Instant::now() };
         let end = match reader.replay(&api, from).await {
-            Ok(sent) => reader.live(frames, sent).await,
+            Ok(sent) => tokio::select! {
+                end = reader.live(frames, sent) => end,
+                // Nobody is left to say so when the sequencer is gone already.
+                _ = stopping.wait_for(|stopping| *stopping) => going_away(),
+            },
             Err(end) => end,
         };
         reader.close(end).await;
@@ -177,6 +187,10 @@ enum End {
     Gone,
     /// This side ends it, and says why.
     Closed(u16, String),
+}
+
+fn going_away() -> End {
+    End::Closed(CLOSE_AWAY, "the sequencer goes down".into())
 }
 
 struct Reader {
@@ -239,7 +253,7 @@ impl Reader {
                 self.send(Message::Binary(wire::encode(&StreamMessage::Lagged).into())).await?;
                 Err(End::Closed(CLOSE_LAGGED, "fell behind; connect again from the last height you have".into()))
             }
-            Err(RecvError::Closed) => Err(End::Closed(CLOSE_AWAY, "the sequencer goes down".into())),
+            Err(RecvError::Closed) => Err(going_away()),
         }
     }
 

@@ -311,3 +311,13 @@ fn evidence_on_disk_that_was_altered_keeps_the_node_from_starting() {
     assert!(!open(&format!("{}.evidence", keccak256(b"another's")), b"another's").expect("opens"));
     assert!(!open(&format!("{}.partial", keccak256(&evidence)), &evidence[..9]).expect("opens"));
 }
+
+#[test]
+fn what_is_not_there_is_not_unchanged() {
+    let served = Served::with_blocks(1);
+    let hash = served.block(1).hash;
+    for kind in ["rows", "columns"] {
+        assert_eq!(served.get_with(&format!("/v1/blocks/{hash}/{kind}/9999"), Some("*")).error().0, 404, "{kind}");
+        assert_eq!(served.get_with(&format!("/v1/blocks/{hash}/{kind}/0"), Some("*")).status, 304, "{kind}");
+    }
+}

@@ -1,3 +1,5 @@
+//! What connections hold in memory, counted over all of them: requests under way, and answers that wait.
+//!
 //! Answers that wait for their readers, counted in bytes, so that all slow readers together take bounded memory.
 //!
 //! An answer is counted when it, or a part of it, is made ([`Backlog::owe`], [`Backlog::begin`]), and as much less when the connection has taken something, or
@@ -9,18 +11,22 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// What all connections are owed.
+/// What all connections are owed, and what they have asked.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backlogs(Arc<AtomicUsize>);
+pub(super) struct Backlogs {
+    owed: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
+}
 
 impl Backlogs {
     /// That of a new connection.
     pub(super) fn open(&self) -> Backlog {
-        Backlog(Arc::new(Owed { own: AtomicUsize::new(0), all: self.0.clone() }))
+        let (heard, all_asked) = (AtomicUsize::new(0), self.asked.clone());
+        Backlog(Arc::new(Owed { own: AtomicUsize::new(0), all: self.owed.clone(), heard, all_asked }))
     }
 }
 
-/// What one connection is owed.
+/// What one connection is owed, and has asked.
 #[derive(Clone, Debug)]
 pub struct Backlog(Arc<Owed>);
 
@@ -28,6 +34,9 @@ pub struct Backlog(Arc<Owed>);
 struct Owed {
     own: AtomicUsize,
     all: Arc<AtomicUsize>,
+    /// Bytes read since the last request.
+    heard: AtomicUsize,
+    all_asked: Arc<AtomicUsize>,
 }
 
 impl Backlog {
@@ -40,6 +49,23 @@ impl Backlog {
         }
         self.0.own.fetch_add(bytes, Relaxed);
         true
+    }
+
+    /// So many bytes were read.
+    pub(super) fn heard(&self, bytes: usize) {
+        self.0.heard.fetch_add(bytes, Relaxed);
+    }
+
+    /// Counts a request that has arrived, with all that came along with it, until it is dropped.
+    ///
+    /// # Errors
+    /// [`TooMuchAsked`], and it is not counted and must not be kept, if too much is under way already.
+    pub fn ask(&self) -> Result<Asked, TooMuchAsked> {
+        let bytes = self.0.heard.swap(0, Relaxed);
+        let most = if bytes <= limits::ASKED_SMALL { usize::MAX } else { limits::ASKED };
+        let more = |all: usize| all.checked_add(bytes).filter(|all| *all <= most);
+        self.0.all_asked.fetch_update(Relaxed, Relaxed, more).map_err(|_| TooMuchAsked)?;
+        Ok(Asked { bytes, all: self.0.all_asked.clone() })
     }
 
     /// Begins to count an answer that is made of several parts.
@@ -65,6 +91,23 @@ impl Backlog {
     #[cfg(test)]
     pub(crate) fn owed(&self) -> usize {
         self.0.own.load(Relaxed)
+    }
+}
+
+/// Requests under way take too much memory already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMuchAsked;
+
+/// A request under way.
+#[derive(Debug)]
+pub struct Asked {
+    bytes: usize,
+    all: Arc<AtomicUsize>,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -117,6 +160,21 @@ mod tests {
         assert_eq!(two.owed(), limits::BACKLOG_SMALL);
         one.taken(limits::BACKLOG);
         assert!(two.owe(limits::BACKLOG_SMALL + 1));
+    }
+
+    #[test]
+    fn requests_under_way_share_what_they_may_take() {
+        let all = Backlogs::default();
+        let (one, two) = (all.open(), all.open());
+        one.heard(limits::ASKED);
+        let asked = one.ask().expect("room");
+        two.heard(limits::ASKED_SMALL + 1);
+        assert_eq!(two.ask().map(drop), Err(TooMuchAsked));
+        two.heard(limits::ASKED_SMALL);
+        assert!(two.ask().is_ok(), "what is small is always taken");
+        drop(asked);
+        two.heard(limits::ASKED_SMALL + 1);
+        assert!(two.ask().is_ok());
     }
 
     #[test]

@@ -16,10 +16,10 @@ use ocelli_core::{
 };
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.read("eth_getBalance", get_balance)?;
-    methods.read("eth_getTransactionCount", get_transaction_count)?;
-    methods.read("eth_getCode", get_code)?;
-    methods.read("eth_getStorageAt", get_storage_at)
+    methods.read("eth_getBalance", 2, get_balance)?;
+    methods.read("eth_getTransactionCount", 2, get_transaction_count)?;
+    methods.read("eth_getCode", 2, get_code)?;
+    methods.read("eth_getStorageAt", 3, get_storage_at)
 }
 
 fn get_balance(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<U256, RpcError> {

@@ -13,14 +13,14 @@ use alloy_rpc_types_eth::TransactionReceipt;
 use jsonrpsee::core::RegisterMethodError;
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.quick("eth_blockNumber", |rpc, _| Ok(U64::from(rpc.chain.head().header.height)))?;
-    methods.read("eth_getBlockByNumber", |rpc, arguments| by_id(rpc, by_number(arguments)?, arguments))?;
-    methods.read("eth_getBlockByHash", |rpc, arguments| by_id(rpc, by_hash(arguments)?, arguments))?;
-    methods.read("eth_getBlockTransactionCountByNumber", |rpc, arguments| count(rpc, by_number(arguments)?))?;
-    methods.read("eth_getBlockTransactionCountByHash", |rpc, arguments| count(rpc, by_hash(arguments)?))?;
-    methods.read("eth_getUncleCountByBlockNumber", |rpc, arguments| uncles(rpc, by_number(arguments)?))?;
-    methods.read("eth_getUncleCountByBlockHash", |rpc, arguments| uncles(rpc, by_hash(arguments)?))?;
-    methods.heavy("eth_getBlockReceipts", |rpc, arguments| receipts(rpc, arguments.required()?))
+    methods.quick("eth_blockNumber", 0, |rpc, _| Ok(U64::from(rpc.chain.head().header.height)))?;
+    methods.read("eth_getBlockByNumber", 2, |rpc, arguments| by_id(rpc, by_number(arguments)?, arguments))?;
+    methods.read("eth_getBlockByHash", 2, |rpc, arguments| by_id(rpc, by_hash(arguments)?, arguments))?;
+    methods.read("eth_getBlockTransactionCountByNumber", 1, |rpc, arguments| count(rpc, by_number(arguments)?))?;
+    methods.read("eth_getBlockTransactionCountByHash", 1, |rpc, arguments| count(rpc, by_hash(arguments)?))?;
+    methods.read("eth_getUncleCountByBlockNumber", 1, |rpc, arguments| uncles(rpc, by_number(arguments)?))?;
+    methods.read("eth_getUncleCountByBlockHash", 1, |rpc, arguments| uncles(rpc, by_hash(arguments)?))?;
+    methods.heavy("eth_getBlockReceipts", 1, |rpc, arguments| receipts(rpc, arguments.required()?))
 }
 
 pub(super) fn by_number(arguments: &mut Arguments<'_>) -> Result<BlockId, RpcError> {

@@ -40,9 +40,9 @@ use revm::{
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.heavy("eth_call", eth_call)?;
-    methods.heavy("eth_estimateGas", estimate::estimate_gas)?;
-    methods.heavy("eth_createAccessList", access_list::create_access_list)
+    methods.heavy("eth_call", 4, eth_call)?;
+    methods.heavy("eth_estimateGas", 4, estimate::estimate_gas)?;
+    methods.heavy("eth_createAccessList", 3, access_list::create_access_list)
 }
 
 fn eth_call(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Bytes, RpcError> {
@@ -58,6 +58,8 @@ fn eth_call(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<Bytes, RpcError>
 /// An EVM on the state after some block.
 pub(super) struct Runner {
     evm: RowEvm<Overridden>,
+    /// Gas that its runs may still take, all together.
+    left: u64,
 }
 
 impl Runner {
@@ -84,7 +86,7 @@ impl Runner {
         cfg.disable_block_gas_limit = true;
         cfg.tx_gas_limit_cap = Some(u64::MAX);
         overrides::apply_to_block(&mut evm.ctx.block, &block)?;
-        Ok(Self { evm })
+        Ok(Self { evm, left: limits::CALL_GAS_ALL })
     }
 
     pub(super) const fn chain_id(&self) -> u64 {
@@ -100,7 +102,14 @@ impl Runner {
         }
         let (result, used) = rules::dry_run(&mut self.evm, call);
         self.evm.ctx.block.basefee = base_fee;
-        Ok(Ran { result: result.map_err(refusal)?, used })
+        let result = result.map_err(refusal)?;
+        self.left = self.left.saturating_sub(result.gas().total_gas_spent());
+        Ok(Ran { result, used })
+    }
+
+    /// Whether it may run on.
+    pub(super) const fn goes_on(&self) -> bool {
+        self.left > 0
     }
 
     /// What the EVM sees at `address`.

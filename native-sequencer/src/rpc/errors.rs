@@ -10,7 +10,7 @@
 //! | 3 | the call reverted; `data` is what it reverted with |
 //! | 4, 5 | not in a block in time; not ready for one (EIP-7966) |
 
-use crate::{chain::ReadError, limits};
+use crate::{chain::ReadError, gate::NotDone, limits};
 use alloy_primitives::{B256, Bytes, hex};
 use alloy_sol_types::{GenericContractError, SolInterface};
 use jsonrpsee::types::ErrorObjectOwned;
@@ -108,6 +108,18 @@ impl From<ReadError> for RpcError {
     fn from(error: ReadError) -> Self {
         tracing::error!(%error, "a block could not be read");
         Self::Internal
+    }
+}
+
+impl From<NotDone> for RpcError {
+    fn from(why: NotDone) -> Self {
+        match why {
+            NotDone::Busy => Self::Busy("too many requests are waiting"),
+            NotDone::Failed(error) => {
+                tracing::error!(%error, "a request failed");
+                Self::Internal
+            }
+        }
     }
 }
 

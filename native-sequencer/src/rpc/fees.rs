@@ -14,10 +14,10 @@ use jsonrpsee::core::RegisterMethodError;
 use ocelli_core::{evm::Env, header::Header};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.read("eth_gasPrice", |rpc, _| Ok(U128::from(u128::from(rpc.next_base_fee()) + rpc.suggested_tip()?)))?;
-    methods.read("eth_maxPriorityFeePerGas", |rpc, _| rpc.suggested_tip().map(U128::from))?;
-    methods.quick("eth_blobBaseFee", |_, _| Ok(U64::from(1)))?;
-    methods.heavy("eth_feeHistory", fee_history)
+    methods.read("eth_gasPrice", 0, |rpc, _| Ok(U128::from(u128::from(rpc.next_base_fee()) + rpc.suggested_tip()?)))?;
+    methods.read("eth_maxPriorityFeePerGas", 0, |rpc, _| rpc.suggested_tip().map(U128::from))?;
+    methods.quick("eth_blobBaseFee", 0, |_, _| Ok(U64::from(1)))?;
+    methods.heavy("eth_feeHistory", 3, fee_history)
 }
 
 impl Rpc {
@@ -28,7 +28,20 @@ impl Rpc {
 
     /// A tip, in wei, that three in five transactions of the last blocks did not exceed.
     fn suggested_tip(&self) -> Result<u128, RpcError> {
-        let head = self.chain.head().header.height;
+        let head = self.chain.head();
+        // Held while it is found, so that those who ask at the same time do not all look for it.
+        let mut known = self.tip.lock();
+        match *known {
+            Some((hash, tip)) if hash == head.hash => Ok(tip),
+            _ => {
+                let tip = self.find_tip(head.header.height)?;
+                *known = Some((head.hash, tip));
+                Ok(tip)
+            }
+        }
+    }
+
+    fn find_tip(&self, head: u64) -> Result<u128, RpcError> {
         let mut tips = Vec::new();
         for height in head.saturating_sub(limits::TIP_BLOCKS - 1).max(1)..=head {
             let Some(block) = self.chain.block(height)? else { continue };
@@ -52,9 +65,12 @@ fn tips_of(block: &SealedBlock) -> impl Iterator<Item = (u128, u64)> {
 fn fee_history(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<FeeHistory, RpcError> {
     let count: U64 = arguments.required()?;
     let newest = arguments.required::<BlockNumberOrTag>()?;
-    let percentiles: Option<Vec<f64>> = arguments.optional()?;
+    let percentiles = arguments.optional()?.filter(|percentiles: &Vec<f64>| !percentiles.is_empty());
     check_percentiles(percentiles.as_deref().unwrap_or_default())?;
     let newest = rpc.height_at(newest.into())?.ok_or(RpcError::UnknownBlock)?;
+    if count.is_zero() {
+        return Ok(FeeHistory::default());
+    }
     // More than are given out is no error but fewer blocks, as other clients have it.
     let count = count.to::<u64>().min(limits::FEE_HISTORY_BLOCKS).min(newest + 1);
     let mut history = FeeHistory { oldest_block: newest + 1 - count, ..FeeHistory::default() };

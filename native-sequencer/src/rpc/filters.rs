@@ -23,14 +23,14 @@ use tokio::sync::{
 };
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.quick("eth_newFilter", new_filter)?;
-    methods.quick("eth_newBlockFilter", |rpc, _| rpc.filters.install(Kind::Blocks, rpc.next_height()))?;
-    methods.quick("eth_newPendingTransactionFilter", |rpc, _| {
+    methods.quick("eth_newFilter", 1, new_filter)?;
+    methods.quick("eth_newBlockFilter", 0, |rpc, _| rpc.filters.install(Kind::Blocks, rpc.next_height()))?;
+    methods.quick("eth_newPendingTransactionFilter", 1, |rpc, _| {
         rpc.filters.install(Kind::Pending(rpc.pool.subscribe()), rpc.next_height())
     })?;
-    methods.quick("eth_uninstallFilter", |rpc, arguments| Ok(rpc.filters.remove(arguments.required()?)))?;
-    methods.heavy("eth_getFilterChanges", get_filter_changes)?;
-    methods.heavy("eth_getFilterLogs", get_filter_logs)
+    methods.quick("eth_uninstallFilter", 1, |rpc, arguments| Ok(rpc.filters.remove(arguments.required()?)))?;
+    methods.heavy("eth_getFilterChanges", 1, get_filter_changes)?;
+    methods.heavy("eth_getFilterLogs", 1, get_filter_logs)
 }
 
 /// What a filter looks for.

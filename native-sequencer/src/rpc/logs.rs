@@ -15,7 +15,7 @@ use ocelli_core::receipt;
 use std::{ops::RangeInclusive, sync::Arc};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.heavy("eth_getLogs", |rpc: &Rpc, arguments: &mut Arguments<'_>| {
+    methods.heavy("eth_getLogs", 1, |rpc: &Rpc, arguments: &mut Arguments<'_>| {
         let filter = arguments.required()?;
         rpc.logs(&filter)
     })

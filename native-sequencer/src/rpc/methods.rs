@@ -5,46 +5,24 @@
 
 use super::{Rpc, errors::RpcError};
 use crate::limits;
-use jsonrpsee::{ResponsePayload, RpcModule, core::RegisterMethodError, types::Params};
+use jsonrpsee::{Extensions, ResponsePayload, RpcModule, core::RegisterMethodError, types::Params};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::{RawValue, to_raw_value};
 use std::{future::Future, sync::Arc};
-use tokio::sync::Semaphore;
 
 type Answer = ResponsePayload<'static, Box<RawValue>>;
 
-/// How many run at once, and how many may wait.
-#[derive(Debug)]
-pub(super) struct Gate {
-    admitted: Arc<Semaphore>,
-    running: Arc<Semaphore>,
-}
+/// What requests have to wait for.
+pub(super) type Gate = crate::gate::Gate<RpcError>;
 
-impl Gate {
-    pub(super) fn new(running: usize) -> Self {
-        Self {
-            admitted: Arc::new(Semaphore::new(running + limits::RPC_WAITING)),
-            running: Arc::new(Semaphore::new(running)),
-        }
-    }
+/// The line of one connection's heavy requests: as many as run at a time on behalf of all wait for their turn, the others behind
+/// them, so that who asks for much does not make everyone wait behind it.
+#[derive(Clone, Debug)]
+pub(super) struct Line(Arc<Gate>);
 
-    /// Runs `job` on a thread that may block, when its turn comes.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> Result<T, RpcError> + Send + 'static,
-    ) -> Result<T, RpcError> {
-        let busy = || RpcError::Busy("too many requests are waiting");
-        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| busy())?;
-        let running = self.running.clone().acquire_owned().await.map_err(|_| busy())?;
-        let done = tokio::task::spawn_blocking(move || {
-            // Held here, because a caller that hangs up does not stop the thread.
-            let _permits = (admitted, running);
-            job()
-        });
-        done.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a request failed");
-            Err(RpcError::Internal)
-        })
+impl Line {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Gate::new(limits::RPC_HEAVY)))
     }
 }
 
@@ -60,42 +38,60 @@ impl Methods {
     }
 
     /// A method that answers from memory at once.
-    pub(super) fn quick<R, F>(&mut self, name: &'static str, answer: F) -> Result<(), RegisterMethodError>
+    pub(super) fn quick<R, F>(&mut self, name: &'static str, most: usize, answer: F) -> Result<(), RegisterMethodError>
     where
         R: Serialize,
         F: Fn(&Rpc, &mut Arguments<'_>) -> Result<R, RpcError> + Send + Sync + 'static,
     {
-        self.module.register_method(name, move |params, rpc, _| encode(run(&answer, rpc, &params)))?;
+        self.module.register_method(name, move |params, rpc, _| encode(run(&answer, rpc, &params, most)))?;
         Ok(())
     }
 
     /// A method that reads blocks or state.
-    pub(super) fn read<R, F>(&mut self, name: &'static str, answer: F) -> Result<(), RegisterMethodError>
+    pub(super) fn read<R, F>(&mut self, name: &'static str, most: usize, answer: F) -> Result<(), RegisterMethodError>
     where
         R: Serialize + 'static,
         F: Fn(&Rpc, &mut Arguments<'_>) -> Result<R, RpcError> + Copy + Send + Sync + 'static,
     {
-        self.gated(name, |rpc| &rpc.reads, answer)
+        self.gated(name, most, |rpc| &rpc.reads, |_| None, answer)
     }
 
     /// A method that runs the EVM or goes through many blocks.
-    pub(super) fn heavy<R, F>(&mut self, name: &'static str, answer: F) -> Result<(), RegisterMethodError>
+    pub(super) fn heavy<R, F>(&mut self, name: &'static str, most: usize, answer: F) -> Result<(), RegisterMethodError>
     where
         R: Serialize + 'static,
         F: Fn(&Rpc, &mut Arguments<'_>) -> Result<R, RpcError> + Copy + Send + Sync + 'static,
     {
-        self.gated(name, |rpc| &rpc.heavy, answer)
+        self.gated(name, most, |rpc| &rpc.heavy, |extensions| extensions.get().cloned(), answer)
     }
 
-    fn gated<R, F>(&mut self, name: &'static str, gate: fn(&Rpc) -> &Gate, answer: F) -> Result<(), RegisterMethodError>
+    fn gated<R, F>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        gate: fn(&Rpc) -> &Gate,
+        line: fn(&Extensions) -> Option<Line>,
+        answer: F,
+    ) -> Result<(), RegisterMethodError>
     where
         R: Serialize + 'static,
         F: Fn(&Rpc, &mut Arguments<'_>) -> Result<R, RpcError> + Copy + Send + Sync + 'static,
     {
-        self.module.register_async_method(name, move |params, rpc, _| async move {
+        self.module.register_async_method(name, move |params, rpc, extensions| async move {
+            let place = match line(&extensions) {
+                Some(Line(line)) => match line.turn().await {
+                    Ok(place) => Some(place),
+                    Err(error) => return respond(Err(error)),
+                },
+                None => None,
+            };
             let shared = Arc::clone(&rpc);
-            // The response is written where it was made: a large one takes longer to write than to find.
-            let job = move || run(&answer, &shared, &params).and_then(|result| raw(&result));
+            let job = move || {
+                // Held here, because a caller that hangs up does not stop the thread.
+                let _place = place;
+                // The response is written where it was made: a large one takes longer to write than to find.
+                run(&answer, &shared, &params, most).and_then(|result| raw(&result))
+            };
             respond(gate(&rpc).run(job).await)
         })?;
         Ok(())
@@ -120,8 +116,9 @@ fn run<R>(
     answer: &impl Fn(&Rpc, &mut Arguments<'_>) -> Result<R, RpcError>,
     rpc: &Rpc,
     params: &Params<'_>,
+    most: usize,
 ) -> Result<R, RpcError> {
-    let mut arguments = Arguments::new(params)?;
+    let mut arguments = Arguments::new(params, most)?;
     answer(rpc, &mut arguments)
 }
 
@@ -151,11 +148,15 @@ pub(super) struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    pub(super) fn new(params: &'a Params<'_>) -> Result<Self, RpcError> {
+    /// Those in `params`, which have to be no more than `most`: what nobody reads is not carried along.
+    pub(super) fn new(params: &'a Params<'_>, most: usize) -> Result<Self, RpcError> {
         let values: Vec<&RawValue> = match params.as_str() {
             None | Some("null" | "") => Vec::new(),
             Some(text) => serde_json::from_str(text).map_err(|_| invalid("the parameters are not an array"))?,
         };
+        if values.len() > most {
+            return Err(invalid(&format!("too many arguments, want at most {most}")));
+        }
         Ok(Self { values: values.into_iter(), taken: 0 })
     }
 
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn parameters_of_the_wrong_type_are_told_by_their_place() {
         let params = Params::new(Some(r#"["0x0000000000000000000000000000000000000001", 7]"#));
-        let mut arguments = Arguments::new(&params).unwrap();
+        let mut arguments = Arguments::new(&params, 2).unwrap();
         assert_eq!(arguments.required::<Address>().unwrap(), Address::with_last_byte(1));
         let error = arguments.required::<Address>().unwrap_err();
         assert_eq!(error.code(), -32602);
@@ -196,15 +197,23 @@ mod tests {
     #[test]
     fn missing_parameters_are_null() {
         let params = Params::new(Some("[ null ]"));
-        let mut arguments = Arguments::new(&params).unwrap();
+        let mut arguments = Arguments::new(&params, 2).unwrap();
         assert!(arguments.optional::<u64>().unwrap().is_none());
         assert!(arguments.optional::<u64>().unwrap().is_none());
         assert_eq!(arguments.required::<u64>().unwrap_err().to_string(), "missing value for required argument 1");
     }
 
     #[test]
+    fn surplus_parameters_are_refused() {
+        let params = Params::new(Some("[1, 2, 3]"));
+        assert!(Arguments::new(&params, 3).is_ok());
+        let error = Arguments::new(&params, 2).unwrap_err();
+        assert_eq!((error.code(), error.to_string().as_str()), (-32602, "too many arguments, want at most 2"));
+    }
+
+    #[test]
     fn named_parameters_are_refused() {
         let params = Params::new(Some(r#"{"a": 1}"#));
-        assert_eq!(Arguments::new(&params).unwrap_err().code(), -32602);
+        assert_eq!(Arguments::new(&params, 1).unwrap_err().code(), -32602);
     }
 }

@@ -1,6 +1,6 @@
 //! JSON-RPC over HTTP POST and WebSocket, as an endpoint that shares its address with other routes.
 
-use super::{Rpc, errors::RpcError, subscribe::HexIds};
+use super::{Rpc, errors::RpcError, methods::Line, subscribe::HexIds};
 use crate::{
     limits,
     listener::{Backlog, Debt},
@@ -21,7 +21,7 @@ use jsonrpsee::{
     },
     types::{ErrorCode, ErrorObject, ErrorObjectOwned, Id, Request as Call},
 };
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Instant};
 use tokio::sync::Semaphore;
 use tower::{
     Layer, Service,
@@ -110,7 +110,8 @@ impl<S> Layer<S> for BoundLayer {
     type Service = Bound<S>;
 
     fn layer(&self, inner: S) -> Bound<S> {
-        Bound { inner: Arc::new(inner), in_flight: Arc::new(Semaphore::new(limits::RPC_IN_FLIGHT)) }
+        let in_flight = Arc::new(Semaphore::new(limits::RPC_IN_FLIGHT));
+        Bound { inner: Arc::new(inner), in_flight, line: Line::new() }
     }
 }
 
@@ -119,12 +120,23 @@ impl<S> Layer<S> for BoundLayer {
 pub(super) struct Bound<S> {
     inner: Arc<S>,
     in_flight: Arc<Semaphore>,
+    line: Line,
 }
 
 const UNREAD: &str = "too many answers wait to be read";
 
 fn busy(id: Id<'_>, what: &'static str) -> MethodResponse {
     MethodResponse::error(id, ErrorObjectOwned::from(RpcError::Busy(what)))
+}
+
+/// What happened, by method and outcome; whoever makes up methods adds no names.
+fn count(method: String, response: &MethodResponse, started: Instant) {
+    let code = response.as_error_code();
+    let unknown = code == Some(ErrorCode::MethodNotFound.code());
+    let method = if unknown { "unknown".to_owned() } else { method };
+    let outcome = code.map_or_else(|| "ok".to_owned(), |code| code.to_string());
+    metrics::counter!("ocelli_rpc_requests_total", "method" => method.clone(), "outcome" => outcome).increment(1);
+    metrics::histogram!("ocelli_rpc_seconds", "method" => method).record(started.elapsed().as_secs_f64());
 }
 
 fn backlog_of(request: &Call<'_>) -> Option<Backlog> {
@@ -143,8 +155,11 @@ where
     /// What `request` gets.
     async fn respond(inner: &S, request: Call<'_>) -> MethodResponse {
         let id = request.id.clone().into_owned();
-        let subscribes = matches!(request.method_name(), "eth_subscribe" | "eth_unsubscribe");
+        let method = request.method_name().to_owned();
+        let subscribes = matches!(method.as_str(), "eth_subscribe" | "eth_unsubscribe");
+        let started = Instant::now();
         let response = inner.call(request).await;
+        count(method, &response, started);
         // So the server says that the connection is none that can be told of anything later.
         if subscribes && response.as_error_code() == Some(ErrorCode::InternalError.code()) {
             let message = "notifications not supported: subscribe over WebSocket";
@@ -216,17 +231,24 @@ where
     type NotificationResponse = MethodResponse;
 
     fn call<'a>(&self, request: Call<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let (inner, in_flight) = (Arc::clone(&self.inner), Arc::clone(&self.in_flight));
+        let (inner, in_flight, line) = (Arc::clone(&self.inner), Arc::clone(&self.in_flight), self.line.clone());
+        let mut request = request;
         async move {
             let Ok(_permit) = in_flight.try_acquire() else {
                 return busy(request.id, "too many requests at once on this connection");
             };
+            let backlog = backlog_of(&request);
+            let Ok(_asked) = backlog.map(|backlog| backlog.ask()).transpose() else {
+                return busy(request.id, "too many long requests are under way");
+            };
+            request.extensions_mut().insert(line);
             Self::answer(&inner, request).await
         }
     }
 
     fn batch<'a>(&self, requests: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let (inner, in_flight) = (Arc::clone(&self.inner), Arc::clone(&self.in_flight));
+        let (inner, in_flight, line) = (Arc::clone(&self.inner), Arc::clone(&self.in_flight), self.line.clone());
+        let mut requests = requests;
         async move {
             if requests.len() > limits::RPC_BATCH {
                 let message = format!("batch too large: more than {} requests", limits::RPC_BATCH);
@@ -235,6 +257,20 @@ where
             }
             let Ok(_permit) = in_flight.try_acquire() else {
                 return busy(Id::Null, "too many requests at once on this connection");
+            };
+            let mut calls = requests.iter_mut().filter_map(|entry| match entry {
+                Ok(BatchEntry::Call(request)) => Some(request),
+                _ => None,
+            });
+            let backlog = calls.next().and_then(|first| {
+                first.extensions_mut().insert(line.clone());
+                backlog_of(first)
+            });
+            calls.for_each(|request| {
+                request.extensions_mut().insert(line.clone());
+            });
+            let Ok(_asked) = backlog.map(|backlog| backlog.ask()).transpose() else {
+                return busy(Id::Null, "too many long requests are under way");
             };
             Self::answer_batch(&inner, requests).await
         }

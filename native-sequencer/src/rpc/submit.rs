@@ -18,15 +18,17 @@ pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError>
 }
 
 async fn send(rpc: Arc<Rpc>, params: Params<'static>) -> Result<B256, RpcError> {
-    let raw: Bytes = Arguments::new(&params)?.required()?;
+    let raw: Bytes = Arguments::new(&params, 1)?.required()?;
+    drop(params);
     rpc.submit(raw).await
 }
 
 async fn send_and_wait(rpc: Arc<Rpc>, params: Params<'static>) -> Result<TransactionReceipt, RpcError> {
     let (raw, wait) = {
-        let mut arguments = Arguments::new(&params)?;
+        let mut arguments = Arguments::new(&params, 2)?;
         (arguments.required::<Bytes>()?, arguments.optional::<Millis>()?)
     };
+    drop(params);
     let wait = wait.and_then(Millis::valid).unwrap_or(limits::RECEIPT_WAIT);
     // Asked for before it can be in a block, so that the answer cannot come too early.
     let sealed = rpc.sealing.expect(keccak256(&raw));

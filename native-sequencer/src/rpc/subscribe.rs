@@ -61,7 +61,7 @@ enum Topic {
 
 impl Topic {
     fn parse(params: &Params<'_>, filters: &Filters) -> Result<Self, RpcError> {
-        let mut arguments = Arguments::new(params)?;
+        let mut arguments = Arguments::new(params, 2)?;
         match arguments.required::<String>()?.as_str() {
             "newHeads" => Ok(Self::Heads),
             "logs" => {

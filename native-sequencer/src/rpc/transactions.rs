@@ -15,23 +15,28 @@ use jsonrpsee::core::RegisterMethodError;
 use std::sync::Arc;
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
-    methods.read("eth_getTransactionByHash", |rpc, arguments| by_transaction_hash(rpc, arguments.required()?))?;
-    methods.read("eth_getTransactionByBlockHashAndIndex", |rpc, arguments| {
+    methods.read("eth_getTransactionByHash", 1, |rpc, arguments| by_transaction_hash(rpc, arguments.required()?))?;
+    methods.read("eth_getTransactionByBlockHashAndIndex", 2, |rpc, arguments| {
         by_place(rpc, by_hash(arguments)?, arguments.required()?)
     })?;
-    methods.read("eth_getTransactionByBlockNumberAndIndex", |rpc, arguments| {
+    methods.read("eth_getTransactionByBlockNumberAndIndex", 2, |rpc, arguments| {
         by_place(rpc, by_number(arguments)?, arguments.required()?)
     })?;
-    methods.read("eth_getTransactionReceipt", |rpc, arguments| receipt(rpc, arguments.required()?))
+    methods.read("eth_getTransactionReceipt", 1, |rpc, arguments| receipt(rpc, arguments.required()?))
 }
 
 fn by_transaction_hash(rpc: &Rpc, hash: B256) -> Result<Option<WireTransaction>, RpcError> {
-    // The pool first: between the two looks a transaction can only move from the pool into a block.
+    // The chain first: the pool hears of a block a little after everyone else. And once more at the end, because between two
+    // looks a transaction can move from the pool into a block.
+    let sealed =
+        |found: Option<(Arc<SealedBlock>, usize)>| found.and_then(|(block, index)| convert::transaction(&block, index));
+    if let Some(found) = sealed(rpc.find(&hash)?) {
+        return found.map(Some);
+    }
     if let Some(pending) = rpc.pool.get(&hash) {
         return convert::pending_transaction(&pending, pending.sender()).map(Some);
     }
-    let Some((block, index)) = rpc.find(&hash)? else { return Ok(None) };
-    convert::transaction(&block, index).transpose()
+    sealed(rpc.find(&hash)?).transpose()
 }
 
 fn by_place(rpc: &Rpc, id: BlockId, index: Index) -> Result<Option<WireTransaction>, RpcError> {

@@ -44,6 +44,17 @@ fn check(recovered: &Recovered, count: usize) {
 }
 
 #[test]
+fn a_header_is_read_without_its_block() {
+    let dir = stored(3);
+    let (store, _) = open(dir.path(), blocks()).expect("opens");
+    for block in &blocks().blocks[..3] {
+        let height = block.header().height;
+        assert_eq!(store.signed_header(height).expect("reads").as_ref(), Some(&block.stored.signed));
+    }
+    assert_eq!(store.signed_header(4).expect("reads"), None);
+}
+
+#[test]
 fn what_was_appended_is_there_after_opening_again() {
     let dir = tempfile::tempdir().expect("a folder");
     let history = limits::HISTORY_BLOCKS as usize;

@@ -42,6 +42,8 @@ pub(crate) struct Served {
     pub(crate) faults: Arc<Mutex<Vec<u64>>>,
     /// The runtime that serves: it has one thread, which nothing else runs on.
     pub(crate) runtime: Handle,
+    /// Says that serving is about to end.
+    pub(crate) stopping: tokio::sync::watch::Sender<bool>,
     /// Serving ends when this is dropped.
     stop: tokio::sync::oneshot::Sender<()>,
     serving: JoinHandle<()>,
@@ -115,11 +117,12 @@ impl Served {
         let (ready, serving) = std::sync::mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (collector, collecting) = collect::start(chain.clone(), store.clone()).expect("a thread");
-        let options = options(&chain, collector, folder.path(), &faults);
+        let (stopping, told) = tokio::sync::watch::channel(false);
+        let options = options(&chain, collector, folder.path(), &faults, told);
         let thread = std::thread::spawn(move || serve(options, alter, &ready, stopped));
         let (runtime, address) = serving.recv().expect("it serves");
         let url = format!("http://{address}");
-        Self { made, wallets, chain, store, url, faults, runtime, stop, serving: thread, collecting, folder }
+        Self { made, wallets, chain, store, url, faults, runtime, stopping, stop, serving: thread, collecting, folder }
     }
 
     /// Stops and starts again from what is stored.
@@ -231,7 +234,13 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().new_agent()
 }
 
-fn options(chain: &Arc<Chain>, collecting: Collecting, folder: &Path, faults: &Arc<Mutex<Vec<u64>>>) -> ApiOptions {
+fn options(
+    chain: &Arc<Chain>,
+    collecting: Collecting,
+    folder: &Path,
+    faults: &Arc<Mutex<Vec<u64>>>,
+    stopping: tokio::sync::watch::Receiver<bool>,
+) -> ApiOptions {
     let told = faults.clone();
     ApiOptions {
         chain: chain.clone(),
@@ -240,6 +249,7 @@ fn options(chain: &Arc<Chain>, collecting: Collecting, folder: &Path, faults: &A
         on_fault: Arc::new(move |fault: &ProvenFault| told.lock().push(fault.height)),
         ready: Arc::new(|| Ok(())),
         metrics: None,
+        stopping,
     }
 }
 

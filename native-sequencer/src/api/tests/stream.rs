@@ -106,3 +106,12 @@ fn a_reader_that_talks_is_closed() {
     socket.send(Message::text("hello")).expect("sends");
     assert_eq!(next(&mut socket), Err(1_008));
 }
+
+#[test]
+fn a_reader_is_told_that_the_sequencer_goes_down() {
+    let served = Served::with_blocks(1);
+    let mut socket = connect(&served, "?from=0");
+    assert_eq!(sealed(&mut socket), 1);
+    served.stopping.send(true).expect("the server listens");
+    assert_eq!(next(&mut socket), Err(1001));
+}

@@ -38,8 +38,12 @@ pub(super) fn create_access_list(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Re
         if entries == before {
             return Ok(result(ran, call.access_list));
         }
+        if !runner.goes_on() {
+            break;
+        }
     }
-    Err(RpcError::TooMuch(format!("the access list did not settle in {} runs", limits::ACCESS_LIST_RUNS)))
+    let (runs, gas) = (limits::ACCESS_LIST_RUNS, limits::CALL_GAS_ALL);
+    Err(RpcError::TooMuch(format!("the access list did not settle in {runs} runs and {gas} gas")))
 }
 
 fn result(ran: Ran, access_list: AccessList) -> AccessListResult {

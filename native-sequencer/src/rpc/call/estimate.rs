@@ -64,7 +64,8 @@ fn search(
     if likely < high {
         if enough(runner, call, likely)? { high = likely } else { low = low.max(likely) }
     }
-    while low + 1 < high && (high - low) * 1_000 > high * 15 {
+    // What has been found is enough, if not the least, when the work that an estimate is worth is done.
+    while low + 1 < high && (high - low) * 1_000 > high * 15 && runner.goes_on() {
         // What is needed is mostly near what was used, so never go far above it at once.
         let middle = (low + (high - low) / 2).min(low.saturating_mul(2).max(TRANSFER_GAS));
         if enough(runner, call, middle)? { high = middle } else { low = middle }

@@ -52,6 +52,8 @@ async fn parameters_of_the_wrong_type_are_told() {
         ("eth_sendRawTransaction", json!(["nonsense"])),
         ("eth_feeHistory", json!(["0x1", "latest", ["a"]])),
         ("eth_getFilterChanges", json!([[]])),
+        ("eth_getBalance", json!([Address::ZERO, "latest", "more"])),
+        ("eth_chainId", json!(["surplus"])),
     ] {
         assert_eq!(world.error(method, params.clone()).await.0, -32602, "{method} {params}");
     }

@@ -214,6 +214,8 @@ async fn fees_follow_the_chain() {
     assert_eq!(history["gasUsedRatio"].as_array().unwrap().len(), 2);
     assert_eq!(world.error("eth_feeHistory", json!(["0x5", "latest", [50, 0]])).await.0, -32602);
     assert_eq!(world.result("eth_feeHistory", json!([2, "latest"])).await.get("reward"), None);
+    assert_eq!(world.result("eth_feeHistory", json!([2, "latest", []])).await.get("reward"), None);
+    assert_eq!(world.result("eth_feeHistory", json!([0, "latest", [50]])).await["oldestBlock"], "0x0");
 }
 
 #[tokio::test]
@@ -281,6 +283,18 @@ async fn a_block_with_more_logs_than_a_query_returns_can_be_asked_for_alone() {
         told.extend(logs.iter().map(|log| log["logIndex"].as_str().expect("a quantity").to_owned()));
     }
     assert_eq!(told, (0..12_000).map(quantity).collect::<Vec<_>>(), "a filter tells each log once, in order");
+}
+
+#[tokio::test]
+async fn the_suggested_tip_follows_the_head() {
+    let mut wallet = Wallet::new(0);
+    let mut world = World::new(std::slice::from_ref(&wallet));
+    let least = world.result("eth_maxPriorityFeePerGas", json!([])).await;
+    assert_eq!(least, world.result("eth_maxPriorityFeePerGas", json!([])).await);
+    world.seal(&[&[wallet.transfer(Address::repeat_byte(9), 5)]]);
+    let tip = world.result("eth_maxPriorityFeePerGas", json!([])).await;
+    assert_eq!(tip, quantity(ocelli_tests::wallet::TIP as u64));
+    assert_ne!(tip, least);
 }
 
 #[tokio::test]

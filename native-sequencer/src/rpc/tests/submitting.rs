@@ -66,3 +66,15 @@ async fn what_is_no_transaction_of_this_chain_is_refused() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sealed_is_not_pending_even_while_the_pool_has_it() {
+    let mut wallets = [0].map(Wallet::new);
+    let mut world = World::new(&wallets);
+    let transfer = wallets[0].transfer(Address::repeat_byte(9), 5);
+    let hash = world.result("eth_sendRawTransaction", json!([transfer.encoded()])).await;
+    // Sealed and published, and nobody has told the pool.
+    world.seal(&[std::slice::from_ref(&transfer)]);
+    assert!(world.pool.get(&transfer.hash()).is_some());
+    assert_eq!(world.result("eth_getTransactionByHash", json!([hash])).await["blockNumber"], "0x1");
+}
