@@ -2,7 +2,7 @@
 //!
 //! [`RowExecutor`] runs the transactions of one row in order with revm. It asks a [`Source`] for each key once, notes what
 //! came back as that key's `before`, and keeps what the row makes of it. The sequencer's source is the whole state and the
-//! verifier's is the keys a body lists: one piece of code, so both find the same keys, the same `after`s and the same fees.
+//! verifier's is what a body says that keys held: one piece of code, so both find the same keys, the same `after`s and the same fees.
 //!
 //! Guaranteed: a transaction that is refused leaves no trace, not even among the keys asked for. The keys of a row are the
 //! union of its transactions' keys, however the transactions are grouped, because each runs with a fresh journal.

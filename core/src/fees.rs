@@ -38,7 +38,7 @@ impl BaseFeeRule {
     /// The base fee, in wei, of a block that comes `elapsed_ms` after a parent with base fee `parent` and `gas_used` gas.
     pub fn next(&self, parent: u64, gas_used: u64, elapsed_ms: u64) -> u64 {
         let target = u128::from(self.target_gas_per_second.max(1));
-        // Both sides in thousandths of gas: below 2^74 each.
+        // Both sides in thousandths of gas: the first below 2^74, the second at most (2^64 - 1)^2, which is below 2^128.
         let used = u128::from(gas_used) * 1_000;
         let share = target * u128::from(elapsed_ms);
         let fee = if used > share {

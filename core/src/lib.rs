@@ -1,7 +1,7 @@
 //! What is true in Ocelli: state, order, tasks, verification and attestations.
 //!
-//! Functions of bytes: no clock, no disk, no network, no randomness, no global state and no panic. The same source is
-//! compiled natively, to wasm and to bare RISC-V, and means the same on each.
+//! Functions of bytes: no clock, no disk, no network, no randomness, no panic, and no global state that changes an answer.
+//! The same source is compiled natively, to wasm and to bare RISC-V, and means the same on each.
 
 #![no_std]
 // Allowed in the modules that hold vector instructions, and in no other.

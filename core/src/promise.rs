@@ -1,7 +1,8 @@
 //! Promises: the sequencer's signed word, given at once, that a transaction will be in by a height.
 //!
-//! A promise is not proof of anything but that it was given. [`Promise::outcome`] says what became of it, from facts that a
-//! verifier can prove to itself; a broken one, with those proofs, is evidence that anyone can check.
+//! A promise is not proof of anything but that it was given. [`Promise::outcome`] says what became of it, from facts that
+//! whoever was given it can prove to itself. It is no evidence for others: it does not say at which height it was given, so
+//! the blocks whose base fee counts are between the two.
 
 use crate::{
     limits,

@@ -1,4 +1,5 @@
-//! Replicas: state that follows the rows, in whatever order they come.
+//! Replicas: state that follows the rows, in whatever order they come. This is section 4 of the design as code: its
+//! specification, which property tests hold it to. The sequencer keeps its own state as a tree and stored writes.
 //!
 //! A row is applied when every key that it writes has the version that the row names, all its writes at once; nothing else
 //! orders rows. One that comes early waits, within limits, and is applied as soon as its keys have come so far. So replicas
