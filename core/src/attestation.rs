@@ -111,6 +111,7 @@ struct Fields {
     term: u64,
     #[serde(with = "crate::wire::raw")]
     header: B256,
+    #[serde(deserialize_with = "wire::at_most::<{ limits::ATTESTATION_BLOCKS }, _, _>")]
     tasks: Vec<BlockTasks>,
 }
 

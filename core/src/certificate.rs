@@ -1,25 +1,30 @@
 //! Certificates: attestations that cover every task of some blocks and carry more than two thirds of all weight.
 //!
-//! Two things make one. Coverage: every task of every block in the span is listed by some registered verifier; this is what
-//! finds lies. Votes: owners with more than two thirds of all weight signed the span's last header or one above it; this is
-//! what excludes forks. Tasks count, as votes do, only if the header voted for is of the chain at hand: a verifier that
-//! checked a task of another block has said nothing of this one.
+//! Two things make one. Coverage: every task of every block in the span is listed by as many registered owners as the
+//! chain's redundancy says, however many session keys an owner has; this is what finds lies. Votes: owners with more than
+//! two thirds of all weight signed the span's last header or one above it; this is what excludes forks within a term. Tasks
+//! count, as votes do, only if the header voted for is of the chain at hand: a verifier that checked a task of another block
+//! has said nothing of this one.
 //!
-//! Whoever verifies brings the chain: the headers from the last certified one up to the highest that was voted for, each
-//! already known to be the parent of the next.
+//! A vote is for everything before it, coverage is not: a certificate says nothing of the blocks below its span. So whoever
+//! verifies one says up to where blocks are certified already (or taken on trust, where it began), and a span that does
+//! not join that is refused: a block between could be one whose bodies nobody was ever shown. It also brings the chain: the
+//! headers from the last certified one up to the highest that was voted for, each already known to be the parent of the next.
 
 mod collector;
+mod coverage;
 
 use crate::{
-    attestation::{Attestation, AttestationError, SignedAttestation, TaskSet, Voter},
+    attestation::{Attestation, AttestationError, SignedAttestation, Voter},
     limits, signature,
     typed_data::{SigningDomain, TypedData},
     verifiers::VerifierSet,
     wire::{self, WireError},
 };
-use alloc::{vec, vec::Vec};
+use alloc::vec::Vec;
 use alloy_primitives::{Address, B256};
 pub use collector::{Added, Collector, CollectorError};
+use coverage::{Coverage, Listed};
 use serde::{Deserialize, Serialize};
 
 /// What a certificate needs to know of a block.
@@ -83,8 +88,15 @@ impl core::error::Error for VoteError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// It spans no block.
+    /// It spans no block, or none that is not certified already.
     Empty,
+    /// Its span does not join the last certified block: nothing is said of the blocks between.
+    Gap {
+        /// The height of the last certified block.
+        certified: u64,
+        /// The height below the first block of the span.
+        after: u64,
+    },
     /// It holds more attestations than [`limits::CERTIFICATE_ATTESTATIONS`].
     TooManyAttestations,
     /// The blocks given do not have this height in its place.
@@ -95,11 +107,11 @@ pub enum CertificateError {
     Vote(usize, VoteError),
     /// The attestation at this index does not stand after the one before it.
     NotAscending(usize),
-    /// Nobody lists this task.
+    /// Too few owners list this task.
     NotCovered {
         /// The block's height.
         height: u64,
-        /// The first task that nobody lists.
+        /// The first task that too few list.
         task: u32,
     },
     /// The votes for the last header or one above it are not more than two thirds.
@@ -112,13 +124,16 @@ pub enum CertificateError {
 impl core::fmt::Display for CertificateError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Empty => write!(f, "the certificate spans no block"),
+            Self::Empty => write!(f, "the certificate spans no block that is not certified already"),
+            Self::Gap { certified, after } => {
+                write!(f, "it begins after block {after} and says nothing of the blocks above {certified} up to there")
+            }
             Self::TooManyAttestations => write!(f, "more than {} attestations", limits::CERTIFICATE_ATTESTATIONS),
             Self::MissingBlock(height) => write!(f, "block {height} is missing"),
             Self::OtherBlock => write!(f, "the certificate is for another block"),
             Self::Vote(at, error) => write!(f, "attestation {at}: {error}"),
             Self::NotAscending(at) => write!(f, "attestation {at} is out of order or there twice"),
-            Self::NotCovered { height, task } => write!(f, "nobody checked task {task} of block {height}"),
+            Self::NotCovered { height, task } => write!(f, "too few verifiers checked task {task} of block {height}"),
             Self::TooFewVotes { weight } => write!(f, "votes weigh {weight}, which is not more than two thirds"),
         }
     }
@@ -139,6 +154,7 @@ pub struct Certificate {
     #[serde(with = "crate::wire::raw")]
     pub header: B256,
     /// Attestations of registered verifiers, strictly ascending by owner, session, height and struct hash.
+    #[serde(deserialize_with = "wire::at_most::<{ limits::CERTIFICATE_ATTESTATIONS }, _, _>")]
     pub attestations: Vec<SignedAttestation>,
 }
 
@@ -151,51 +167,78 @@ impl Certificate {
         self.attestations.iter().map(|signed| signed.attestation.height()).fold(self.height, u64::max)
     }
 
-    /// Verifies the certificate with the verifiers of the last block's epoch. `blocks` are those of the chain above
-    /// `after`, up to [`Self::top`] at least.
+    /// Verifies the certificate with the verifiers of the last block's epoch and the chain's redundancy. Up to `certified`
+    /// blocks are certified already, or were taken on trust; `blocks` are those of the chain above it, up to [`Self::top`] at
+    /// least. If it holds, the blocks up to [`Self::height`] are certified.
+    ///
+    /// What the certificate says of blocks up to `certified` is not looked at: nobody needs it any more.
     ///
     /// # Errors
     /// [`CertificateError`], by the first rule broken.
     pub fn verify(
         &self,
+        certified: u64,
         set: &VerifierSet,
+        redundancy: u16,
         domain: &SigningDomain,
         blocks: &[CertifiedBlock],
     ) -> Result<(), CertificateError> {
-        let chain = Chain::new(self.after, blocks)?;
+        if self.after > certified {
+            return Err(CertificateError::Gap { certified, after: self.after });
+        }
+        let chain = Chain::new(certified, blocks)?;
         let span = self.span(&chain)?;
-        for (at, signed) in self.attestations.iter().enumerate() {
+        for (at, signed) in self.above(certified) {
             chain.check(&signed.attestation).map_err(|error| CertificateError::Vote(at, error))?;
         }
-        let weight = self.votes(set, domain, &chain)?;
-        self.check_coverage(span)?;
+        let mut coverage = Coverage::new(certified, span.len(), redundancy);
+        let weight = self.count(set, domain, &chain, &mut coverage)?;
+        if let Some((height, task)) = coverage.first_missing(span) {
+            return Err(CertificateError::NotCovered { height, task });
+        }
         if set.is_quorum(weight) { Ok(()) } else { Err(CertificateError::TooFewVotes { weight }) }
     }
 
-    /// The blocks of the span.
+    /// The attestations, with their places, but for those for headers above `after` and not above `certified`.
+    fn above(&self, certified: u64) -> impl Iterator<Item = (usize, &SignedAttestation)> {
+        self.attestations.iter().enumerate().filter(move |(_, signed)| {
+            let height = signed.attestation.height();
+            height > certified || height <= self.after
+        })
+    }
+
+    /// The blocks of the span that are not certified.
     fn span<'a>(&self, chain: &Chain<'a>) -> Result<&'a [CertifiedBlock], CertificateError> {
-        if self.height <= self.after {
+        if self.height <= chain.after {
             return Err(CertificateError::Empty);
         }
         if self.attestations.len() > limits::CERTIFICATE_ATTESTATIONS {
             return Err(CertificateError::TooManyAttestations);
         }
         let missing = CertificateError::MissingBlock(chain.end());
-        let length = usize::try_from(self.height - self.after).map_err(|_| missing)?;
+        let length = usize::try_from(self.height - chain.after).map_err(|_| missing)?;
         let span = chain.blocks.get(..length).ok_or(missing)?;
         let last = span.last().ok_or(CertificateError::Empty)?;
         if (last.hash, last.term) == (self.header, self.term) { Ok(span) } else { Err(CertificateError::OtherBlock) }
     }
 
-    /// Checks whose the attestations are and in which order, and returns what the votes weigh, each owner counted once.
-    fn votes(&self, set: &VerifierSet, domain: &SigningDomain, chain: &Chain<'_>) -> Result<u128, CertificateError> {
+    /// Checks whose the attestations are and in which order, adds what they cover, and returns what the votes weigh, each
+    /// owner counted once.
+    fn count(
+        &self,
+        set: &VerifierSet,
+        domain: &SigningDomain,
+        chain: &Chain<'_>,
+        coverage: &mut Coverage,
+    ) -> Result<u128, CertificateError> {
         let mut signed = Vec::with_capacity(2 * self.attestations.len());
-        for attestation in &self.attestations {
+        for (_, attestation) in self.above(chain.after) {
             attestation.append_signed(domain, &mut signed);
         }
         let mut signers = signature::recover_many(&signed).into_iter();
-        let (mut weight, mut last, mut counted) = (0_u128, None::<Rank>, None);
-        for (at, signed) in self.attestations.iter().enumerate() {
+        let (mut weight, mut last) = (0_u128, None::<Rank>);
+        let (mut listed, mut voted) = (Listed::default(), false);
+        for (at, signed) in self.above(chain.after) {
             let rejected = |error| CertificateError::Vote(at, error);
             let attestation = &signed.attestation;
             let time_ms = chain.block(attestation.height()).map_or(u64::MAX, |block| block.time_ms);
@@ -208,27 +251,18 @@ impl Certificate {
             if last.is_some_and(|last| rank <= last) {
                 return Err(CertificateError::NotAscending(at));
             }
-            last = Some(rank);
             // Attestations of one owner stand together.
-            if attestation.height() >= self.height && counted != Some(voter.owner) {
-                counted = Some(voter.owner);
+            if last.is_none_or(|(last, ..)| last.owner != voter.owner) {
+                (listed, voted) = (Listed::default(), false);
+            }
+            last = Some(rank);
+            coverage.add(&mut listed, attestation);
+            if attestation.height() >= self.height && !voted {
+                voted = true;
                 weight = weight.saturating_add(u128::from(share));
             }
         }
         Ok(weight)
-    }
-
-    fn check_coverage(&self, span: &[CertifiedBlock]) -> Result<(), CertificateError> {
-        let mut covered = Coverage::new(self.after, span.len());
-        for signed in &self.attestations {
-            covered.add(&signed.attestation);
-        }
-        for (block, covered) in span.iter().zip(&covered.blocks) {
-            if let Some(task) = covered.first_missing(block.tasks) {
-                return Err(CertificateError::NotCovered { height: block.height, task });
-            }
-        }
-        Ok(())
     }
 
     /// The encoding for transport.
@@ -305,29 +339,4 @@ fn check_vote<'a>(
         }
     }
     Ok(voted)
-}
-
-/// The tasks that attestations list of consecutive blocks.
-struct Coverage {
-    after: u64,
-    blocks: Vec<TaskSet>,
-}
-
-impl Coverage {
-    fn new(after: u64, length: usize) -> Self {
-        Self { after, blocks: vec![TaskSet::default(); length] }
-    }
-
-    /// Adds the tasks of `attestation` and says whether any was not there.
-    fn add(&mut self, attestation: &Attestation) -> bool {
-        let mut grew = false;
-        for listed in attestation.tasks() {
-            let at = offset(self.after, listed.height);
-            if let Some(covered) = at.and_then(|at| self.blocks.get_mut(at)) {
-                grew |= !listed.tasks.is_subset(covered);
-                covered.union(&listed.tasks);
-            }
-        }
-        grew
-    }
 }

@@ -62,8 +62,9 @@ pub const BLOCK_DOCUMENT_BYTES: usize = MANIFEST_BYTES + (8 << 10);
 pub const STREAM_MESSAGE_BYTES: usize = 17 << 20;
 /// Most bytes of one piece of code (EIP-170).
 pub const CODE_BYTES: usize = 0x6000;
-/// Most registered verifiers.
-pub const VERIFIERS: usize = 1 << 16;
+/// Most registered verifiers: a certificate has room for a vote of each, and for as many attestations again that cover.
+pub const VERIFIERS: usize = 1 << 11;
+const _: () = assert!(2 * VERIFIERS <= CERTIFICATE_ATTESTATIONS);
 /// Most tasks in one block.
 pub const BLOCK_TASKS: usize = BLOCK_ROWS + BLOCK_COLUMNS;
 /// Most blocks that one attestation lists tasks of.

@@ -127,10 +127,12 @@ pub struct Params {
 pub enum ParamsError {
     /// This build executes by another revm release than the parameters pin.
     OtherRevm,
-    /// `epoch_blocks`, `redundancy`, `gas_limit` or a target of the base fee rule is zero.
+    /// `epoch_blocks`, `redundancy` or `gas_limit` is zero, or the base fee rule has a target of zero or begins below its least.
     Zero,
     /// A task limit exceeds what the format can hold.
     AboveFormat,
+    /// There are verifiers, and fewer than `redundancy`: nothing could ever be covered.
+    TooRedundant,
 }
 
 impl core::fmt::Display for ParamsError {
@@ -139,6 +141,7 @@ impl core::fmt::Display for ParamsError {
             Self::OtherRevm => "the parameters pin another revm release than this build executes with",
             Self::Zero => "epoch_blocks, redundancy, gas_limit and the base fee targets must not be zero",
             Self::AboveFormat => "a task limit exceeds what the format can hold",
+            Self::TooRedundant => "there are fewer verifiers than redundancy says must check each task",
         })
     }
 }
@@ -161,7 +164,11 @@ impl Params {
             || self.limits.row_body_bytes as usize > limits::ROW_BODY_BYTES_ANY
             || self.limits.row_code_bytes as usize > limits::ROW_CODE_BYTES
             || self.limits.column_body_bytes as usize > limits::COLUMN_BODY_BYTES_ANY;
-        if above { Err(ParamsError::AboveFormat) } else { Ok(()) }
+        if above {
+            return Err(ParamsError::AboveFormat);
+        }
+        let owners = self.verifiers.iter().count();
+        if owners > 0 && owners < usize::from(self.redundancy) { Err(ParamsError::TooRedundant) } else { Ok(()) }
     }
 
     /// The hash that headers carry.

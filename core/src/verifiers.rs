@@ -48,7 +48,7 @@ impl core::error::Error for VerifierSetError {}
 #[serde(try_from = "Vec<Registered>", into = "Vec<Registered>")]
 pub struct VerifierSet {
     verifiers: Vec<Registered>,
-    /// The sum of all weights: below 2^80, since there are at most 2^16 verifiers.
+    /// The sum of all weights: below 2^75, since there are at most 2^11 verifiers.
     total_weight: u128,
 }
 

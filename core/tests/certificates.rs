@@ -73,7 +73,11 @@ fn certificate(height: u64, mut attestations: Vec<SignedAttestation>) -> Certifi
 }
 
 fn verify(certificate: &Certificate, weights: &[u64]) -> Result<(), CertificateError> {
-    certificate.verify(&set(weights), &domain(), &blocks(certificate.top()))
+    redundant(certificate, weights, 1)
+}
+
+fn redundant(certificate: &Certificate, weights: &[u64], redundancy: u16) -> Result<(), CertificateError> {
+    certificate.verify(AFTER, &set(weights), redundancy, &domain(), &blocks(certificate.top()))
 }
 
 const ALL: &[u32] = &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
@@ -117,6 +121,53 @@ fn tasks_of_a_certified_block_or_of_one_above_the_span_cover_nothing() {
 }
 
 #[test]
+fn a_span_that_does_not_join_what_is_certified_certifies_nothing() {
+    // The body of a column of block 101 is withheld, so nobody lists it; all vote for block 102 and so for all before it.
+    let attestations = vec![signed(0, 102, &[(101, &ALL[..9]), (102, ALL)]), signed(1, 102, &[]), signed(2, 102, &[])];
+    let whole = certificate(102, attestations.clone());
+    assert_eq!(verify(&whole, &[1, 1, 1]), Err(CertificateError::NotCovered { height: 101, task: 9 }));
+    // Whoever leaves the block out proves nothing to who has not seen it certified, whatever blocks they bring.
+    let above = Certificate { after: 101, ..whole };
+    let gap = Err(CertificateError::Gap { certified: AFTER, after: 101 });
+    assert_eq!(verify(&above, &[1, 1, 1]), gap);
+    assert_eq!(above.verify(AFTER, &set(&[1, 1, 1]), 1, &domain(), &blocks(102)[1..]), gap);
+    assert_eq!(above.verify(101, &set(&[1, 1, 1]), 1, &domain(), &blocks(102)[1..]), Ok(()));
+}
+
+#[test]
+fn of_a_span_that_overlaps_only_what_is_not_certified_has_to_hold() {
+    let attestations = || vec![signed(0, 101, &[(101, LOW)]), signed(0, 103, &[(102, ALL), (103, ALL)])];
+    let with = |more: &[SignedAttestation]| certificate(103, [attestations(), more.to_vec()].concat());
+    let verified = |certificate: &Certificate| {
+        certificate.verify(101, &set(&[3, 1, 1]), 1, &domain(), &blocks(certificate.top())[1..])
+    };
+    let overlapping = with(&[signed(1, 104, &[])]);
+    assert_eq!(verify(&overlapping, &[3, 1, 1]), Err(CertificateError::NotCovered { height: 101, task: 5 }));
+    assert_eq!(verified(&overlapping), Ok(()));
+    // A vote for a header that is certified is none for those above.
+    assert_eq!(verified(&with(&[signed(1, 101, &[])])), Err(CertificateError::TooFewVotes { weight: 3 }));
+    let uncovered = certificate(103, vec![signed(0, 103, &[(103, ALL)]), signed(1, 103, &[])]);
+    assert_eq!(verified(&uncovered), Err(CertificateError::NotCovered { height: 102, task: 0 }));
+}
+
+#[test]
+fn a_task_is_covered_by_as_many_owners_as_the_redundancy_says() {
+    let weights = [1, 1, 1];
+    let with = |attestations: &[SignedAttestation]| redundant(&certificate(101, attestations.to_vec()), &weights, 2);
+    let mut attestations = vec![signed(0, 101, &[(101, ALL)]), signed(1, 101, &[(101, LOW)]), signed(2, 101, &[])];
+    assert_eq!(verify(&certificate(101, attestations.clone()), &weights), Ok(()));
+    assert_eq!(with(&attestations), Err(CertificateError::NotCovered { height: 101, task: 5 }));
+    // More of the same owner are no more owners, whichever keys they sign with.
+    attestations.push(delegated(0, 20, 1_000, 101, &[(101, ALL)]));
+    attestations.push(delegated(0, 21, 1_000, 102, &[(101, ALL)]));
+    assert_eq!(with(&attestations), Err(CertificateError::NotCovered { height: 101, task: 5 }));
+    attestations.push(delegated(2, 22, 1_000, 101, &[(101, HIGH)]));
+    assert_eq!(with(&attestations), Ok(()));
+    let three = redundant(&certificate(101, attestations), &weights, 3);
+    assert_eq!(three, Err(CertificateError::NotCovered { height: 101, task: 0 }));
+}
+
+#[test]
 fn votes_of_exactly_two_thirds_are_too_few() {
     let two = || vec![signed(0, 101, &[(101, ALL)]), signed(1, 101, &[])];
     let verified = |weights: &[u64]| verify(&certificate(101, two()), weights);
@@ -154,7 +205,7 @@ fn a_vote_above_the_last_block_is_one_for_it() {
     let certificate = certificate(101, vec![signed(0, 101, &[(101, ALL)]), signed(1, 105, &[]), signed(2, 103, &[])]);
     assert_eq!(certificate.top(), 105);
     assert_eq!(verify(&certificate, &[1, 1, 1]), Ok(()));
-    let short = certificate.verify(&set(&[1, 1, 1]), &domain(), &blocks(104));
+    let short = certificate.verify(AFTER, &set(&[1, 1, 1]), 1, &domain(), &blocks(104));
     assert!(matches!(short, Err(CertificateError::Vote(_, VoteError::UnknownBlock))));
 }
 
@@ -220,7 +271,7 @@ fn attestations_stand_in_one_order_and_once() {
 #[test]
 fn the_blocks_of_the_span_are_all_there_and_in_order() {
     let certificate = certificate(102, good());
-    let with = |blocks: &[CertifiedBlock]| certificate.verify(&set(&[1, 1, 1]), &domain(), blocks);
+    let with = |blocks: &[CertifiedBlock]| certificate.verify(AFTER, &set(&[1, 1, 1]), 1, &domain(), blocks);
     let all = blocks(102);
     assert_eq!(with(&all), Ok(()));
     assert_eq!(with(&all[..1]), Err(CertificateError::MissingBlock(102)));
@@ -232,10 +283,11 @@ fn the_blocks_of_the_span_are_all_there_and_in_order() {
     other[1].hash = B256::ZERO;
     assert_eq!(with(&other), Err(CertificateError::OtherBlock));
     let of = |after, height| Certificate { after, height, ..certificate.clone() };
-    assert_eq!(of(102, 102).verify(&set(&[1]), &domain(), &[]), Err(CertificateError::Empty));
-    assert_eq!(of(103, 102).verify(&set(&[1]), &domain(), &[]), Err(CertificateError::Empty));
+    assert_eq!(of(102, 102).verify(102, &set(&[1]), 1, &domain(), &[]), Err(CertificateError::Empty));
+    assert_eq!(of(103, 102).verify(103, &set(&[1]), 1, &domain(), &[]), Err(CertificateError::Empty));
+    assert_eq!(certificate.verify(102, &set(&[1]), 1, &domain(), &[]), Err(CertificateError::Empty));
     let end = CertifiedBlock { height: u64::MAX, ..block(1) };
-    let beyond = of(u64::MAX - 1, u64::MAX).verify(&set(&[1]), &domain(), &[end, end]);
+    let beyond = of(u64::MAX - 1, u64::MAX).verify(u64::MAX - 1, &set(&[1]), 1, &domain(), &[end, end]);
     assert_eq!(beyond, Err(CertificateError::Empty));
 }
 
@@ -243,7 +295,7 @@ fn the_blocks_of_the_span_are_all_there_and_in_order() {
 fn nobody_s_chain_is_never_certified() {
     let nothing = certificate(101, vec![]);
     let empty = CertifiedBlock { tasks: 0, ..block(101) };
-    let verified = nothing.verify(&VerifierSet::default(), &domain(), &[empty]);
+    let verified = nothing.verify(AFTER, &VerifierSet::default(), 1, &domain(), &[empty]);
     assert_eq!(verified, Err(CertificateError::TooFewVotes { weight: 0 }));
 }
 
@@ -264,6 +316,10 @@ fn every_flipped_bit_breaks_a_certificate() {
         let mut flipped = encoded.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
         let Ok(decoded) = Certificate::decode(&flipped) else { continue };
-        assert!(decoded.verify(&set, &domain(), &blocks).is_err(), "bit {bit}");
+        // What it says of blocks that are certified already is nobody's concern.
+        if decoded.after < AFTER && (Certificate { after: AFTER, ..decoded.clone() }) == certificate {
+            continue;
+        }
+        assert!(decoded.verify(AFTER, &set, 1, &domain(), &blocks).is_err(), "bit {bit}");
     }
 }

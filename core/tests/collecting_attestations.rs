@@ -46,7 +46,11 @@ fn blocks(certificate: &Certificate) -> Vec<CertifiedBlock> {
 }
 
 fn collector(weights: &[u64], top: u64) -> Collector {
-    let mut collector = Collector::new(set(weights), domain(), AFTER);
+    redundant(weights, 1, top)
+}
+
+fn redundant(weights: &[u64], redundancy: u16, top: u64) -> Collector {
+    let mut collector = Collector::new(set(weights), redundancy, domain(), AFTER);
     (AFTER + 1..=top).for_each(|height| collector.push(block(height)).unwrap());
     collector
 }
@@ -67,10 +71,18 @@ fn signed(seed: u64, height: u64, listed: &[(u64, &[u32])]) -> SignedAttestation
 
 const ALL: &[u32] = &[0, 1, 2, 3, 4, 5];
 
+fn verified(certificate: &Certificate, weights: &[u64], redundancy: u16) -> Result<(), CertificateError> {
+    certificate.verify(certificate.after, &set(weights), redundancy, &domain(), &blocks(certificate))
+}
+
 /// The certificate that `collector` gives, verified.
 fn certified(collector: &Collector, weights: &[u64]) -> Option<Certificate> {
+    certified_by(collector, weights, 1)
+}
+
+fn certified_by(collector: &Collector, weights: &[u64], redundancy: u16) -> Option<Certificate> {
     let certificate = collector.certificate()?;
-    assert_eq!(certificate.verify(&set(weights), &domain(), &blocks(&certificate)), Ok(()));
+    assert_eq!(verified(&certificate, weights, redundancy), Ok(()));
     assert_eq!(Certificate::decode(&certificate.encode()), Ok(certificate.clone()));
     Some(certificate)
 }
@@ -151,6 +163,33 @@ fn sessions_of_one_owner_share_the_tasks_and_the_one_vote() {
 }
 
 #[test]
+fn a_task_is_covered_when_as_many_owners_list_it_as_the_redundancy_says() {
+    let weights = [1, 1, 1];
+    let mut collector = redundant(&weights, 2, 102);
+    let by_session = |session, listed: &[u32]| {
+        let delegation = Delegation { session: key(session).address(), expires: 1_000 };
+        let delegation = SignedDelegation::new(delegation, &key(0), &domain());
+        let attestation = Attestation::new(101, TERM, block(101).hash, lists(&[(101, listed)])).unwrap();
+        SignedAttestation::by_session(attestation, delegation, &key(session), &domain())
+    };
+    let tasks = |added: Result<Added, VoteError>| added.unwrap().tasks;
+    assert_eq!(tasks(collector.add(by_session(20, ALL))), 6);
+    // Two sessions of one owner are one owner.
+    assert_eq!(collector.add(by_session(21, ALL)), Err(VoteError::NothingNew));
+    assert_eq!(tasks(collector.add(signed(0, 102, &[(101, ALL)]))), 0);
+    assert_eq!(collector.coverage(101).map(TaskSet::len), Some(0));
+    assert_eq!(tasks(collector.add(signed(1, 102, &[(101, &[0, 1, 2])]))), 3);
+    assert_eq!(tasks(collector.add(signed(2, 102, &[(101, &[2, 3, 4])]))), 2);
+    assert_eq!((collector.coverage(101).map(TaskSet::len), collector.certificate()), (Some(5), None));
+    assert_eq!(tasks(collector.add(signed(2, 101, &[(101, &[5])]))), 1);
+    let certificate = certified_by(&collector, &weights, 2).unwrap();
+    assert_eq!(certificate.height, 101);
+    // Blocks that are replaced take away only what was said of them.
+    collector.truncate(101);
+    assert_eq!(collector.coverage(101).map(TaskSet::len), Some(1));
+}
+
+#[test]
 fn a_certificate_takes_the_heaviest_votes_and_only_what_adds_coverage() {
     let weights = [1, 1, 1, 1, 100];
     let mut collector = collector(&weights, 101);
@@ -162,6 +201,41 @@ fn a_certificate_takes_the_heaviest_votes_and_only_what_adds_coverage() {
     collector.add(signed(0, 101, &[(101, &[0, 5])])).unwrap();
     let certificate = certified(&collector, &weights).unwrap();
     assert_eq!(certificate.attestations.len(), 2);
+}
+
+#[test]
+fn what_does_not_fit_is_certified_in_parts_or_with_shorter_votes() {
+    let large = limits::BLOCK_TASKS as u32;
+    let owners: u64 = 420;
+    let weights = vec![1; owners as usize];
+    let attest = |seed, height, from| {
+        let lists = (from..=height).map(|height| BlockTasks { height, tasks: TaskSet::all(large) });
+        let attestation = Attestation::new(height, TERM, block(height).hash, lists.collect()).unwrap();
+        SignedAttestation::by_owner(attestation, &key(seed), &domain())
+    };
+    let blocks = |to| (AFTER + 1..=to).map(|height| CertifiedBlock { tasks: large, ..block(height) });
+    let holds = |certificate: &Certificate| {
+        let above: Vec<_> = blocks(certificate.top()).filter(|block| block.height > certificate.after).collect();
+        certificate.verify(certificate.after, &set(&weights), 1, &domain(), &above)
+    };
+    let mut collector = Collector::new(set(&weights), 1, domain(), AFTER);
+    blocks(AFTER + 21).for_each(|block| collector.push(block).unwrap());
+    collector.add(attest(0, AFTER + 5, AFTER + 1)).unwrap();
+    for seed in 0..owners {
+        let _ = collector.add(signed(seed, AFTER + 1, &[]));
+        // Two thirds of these are more than a certificate holds.
+        collector.add(attest(seed, AFTER + 20, AFTER + 6)).unwrap();
+    }
+    assert_eq!(collector.certifiable(), AFTER + 20);
+    let part = collector.certificate().unwrap();
+    assert_eq!((part.height, holds(&part)), (AFTER + 1, Ok(())));
+    collector.advance(part.height);
+    assert_eq!(collector.certificate(), None);
+    for seed in 0..owners {
+        collector.add(signed(seed, AFTER + 21, &[])).unwrap();
+    }
+    let rest = collector.certificate().unwrap();
+    assert_eq!((rest.height, holds(&rest)), (AFTER + 20, Ok(())));
 }
 
 #[test]
@@ -195,7 +269,7 @@ fn blocks_come_one_after_the_other_and_so_many_can_wait() {
     assert_eq!(collector.push(block(last + 1)), Ok(()));
     collector.advance(u64::MAX);
     assert_eq!(collector.certified(), last + 1);
-    assert_eq!(Collector::new(set(&[1]), domain(), u64::MAX).push(block(0)), Err(CollectorError::Full));
+    assert_eq!(Collector::new(set(&[1]), 1, domain(), u64::MAX).push(block(0)), Err(CollectorError::Full));
 }
 
 #[test]
@@ -215,7 +289,7 @@ fn what_is_kept_of_one_verifier_is_bounded_until_the_next_certificate() {
 #[test]
 fn long_lists_of_one_verifier_are_bounded_too() {
     let large = limits::BLOCK_TASKS as u32;
-    let mut collector = Collector::new(set(&[1]), domain(), AFTER);
+    let mut collector = Collector::new(set(&[1]), 1, domain(), AFTER);
     (AFTER + 1..AFTER + 40)
         .for_each(|height| collector.push(CertifiedBlock { tasks: large, ..block(height) }).unwrap());
     let mut kept = 0;
@@ -305,7 +379,7 @@ proptest! {
             let count = certificate.attestations.len();
             let (header, height) = (certificate.header, certificate.height);
             let gone = certificate.attestations.remove(dropped.index(count));
-            match certificate.verify(&set(&weights), &domain(), &blocks(&certificate)) {
+            match verified(&certificate, &weights, 1) {
                 // Its tasks are listed by others as well, and its vote was not needed.
                 Ok(()) => prop_assert!(certificate.attestations.iter().filter(|kept| kept.attestation.height() >= height).count() >= 3),
                 Err(CertificateError::NotCovered { height, task }) => {

@@ -15,6 +15,7 @@ use crate::{
 use ocelli_core::{
     attestation::SignedAttestation,
     certificate::{Added, CertifiedBlock, Collector, CollectorError, VoteError},
+    params::Params,
     typed_data::SigningDomain,
 };
 use std::{
@@ -103,7 +104,8 @@ impl Follower {
     fn new(chain: Arc<Chain>, store: Arc<Store>) -> Self {
         let config = chain.config();
         let domain = SigningDomain::new(config.params.chain_id, &config.genesis_hash());
-        let collector = Collector::new(config.params.verifiers.clone(), domain, chain.attested_height());
+        let Params { verifiers, redundancy, .. } = &config.params;
+        let collector = Collector::new(verifiers.clone(), *redundancy, domain, chain.attested_height());
         Self { chain, store, collector, last: None }
     }
 

@@ -36,6 +36,8 @@ export type Api = {
   readonly column: (block: Hex, index: number, options?: FetchOptions) => Promise<Bytes>;
   /** A piece of code. */
   readonly code: (hash: Hex, options?: FetchOptions) => Promise<Bytes>;
+  /** The encoded first certificate that covers the block at this height. */
+  readonly certificate: (height: number) => Promise<Bytes>;
   /** Encoded evidence. */
   readonly evidence: (hash: Hex) => Promise<Bytes>;
   /** Hands in an encoded attestation. */
@@ -134,6 +136,7 @@ export function createApi({ url, signal, fetch: request = fetch }: ApiOptions): 
     row: (block, index, options) => get(`blocks/${block}/rows/${index}`, limits.BODY_BYTES, options),
     column: (block, index, options) => get(`blocks/${block}/columns/${index}`, limits.BODY_BYTES, options),
     code: (hash, options) => get(`codes/${hash}`, limits.CODE_BYTES, options),
+    certificate: (height) => get(`certificates/${height}`, limits.FRAME_BYTES),
     evidence: (hash) => get(`evidence/${hash}`, limits.EVIDENCE_BYTES),
     postAttestation: (attestation) => post("attestations", attestation),
     postEvidence: (evidence) => post("evidence", evidence),

@@ -55,6 +55,7 @@ async function verify(length: number) {
     row: async () => bytes(0),
     column: async () => bytes(0),
     code: async () => bytes(0),
+    certificate: async () => bytes(0),
     evidence: async () => bytes(0),
     postAttestation: async () => {},
     postEvidence: async () => {},

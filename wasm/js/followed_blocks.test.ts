@@ -26,13 +26,12 @@ test("the highest block is voted for that was opened, is below every fault and n
   assert.equal(blocks.votable(Infinity, Infinity), undefined, "nobody has opened it");
 });
 
-test("a span is there as a whole or not at all", () => {
+test("what is rewound is forgotten, and nothing below", () => {
   const blocks = upTo(3);
-  assert.deepEqual(blocks.span(1, 3)?.map(({ height }) => height), [2, 3]);
-  assert.equal(blocks.span(1, 4), undefined);
   blocks.rewind(2);
-  assert.equal(blocks.span(1, 3), undefined);
   assert.deepEqual([blocks.height(), blocks.head()?.info.height], [2, 2]);
+  assert.equal(blocks.at(3), undefined);
+  assert.equal(blocks.at(1)?.info.height, 1);
 });
 
 test("no more blocks are remembered than may be", () => {

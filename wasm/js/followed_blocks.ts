@@ -1,6 +1,6 @@
 /**
- * The blocks that were followed, lowest first, each the parent of the next: to verify certificates with, to go back to, and
- * to check the tasks of. Documents are kept of the newest ones only, and fetched again for others.
+ * The blocks that were followed, lowest first, each the parent of the next: to go back to, and to check the tasks of.
+ * Documents are kept of the newest ones only, and fetched again for others.
  */
 
 import type { Bytes, Hex } from "./api.js";
@@ -34,8 +34,6 @@ export type FollowedBlocks = {
   readonly rewind: (height: number) => void;
   /** Forgets everything and continues from `anchor`; without one, from the genesis. */
   readonly restart: (anchor?: FollowedBlock) => void;
-  /** The blocks above `after` up to `top`, if all are there. */
-  readonly span: (after: number, top: number) => readonly BlockInfo[] | undefined;
   /** The highest block that was opened, is below `below` and has a time not after `latestTimeMs`. */
   readonly votable: (below: number, latestTimeMs: number) => BlockInfo | undefined;
 };
@@ -64,15 +62,6 @@ export function createFollowedBlocks(): FollowedBlocks {
       blocks.clear();
       height = anchor?.info.height ?? 0;
       if (anchor) blocks.set(height, anchor);
-    },
-    span(after, top) {
-      const span: BlockInfo[] = [];
-      for (let at = after + 1; at <= top; at += 1) {
-        const block = blocks.get(at);
-        if (block === undefined) return undefined;
-        span.push(block.info);
-      }
-      return span;
     },
     votable(below, latestTimeMs) {
       for (let at = Math.min(height, below - 1); ; at -= 1) {

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Hex } from "./api.js";
 import type { StreamEvent, Verdict, VoterInfo } from "./base/ocelli.js";
+import type { Certified } from "./certified_chain.js";
 import { CoreError, EndpointError, OcelliError } from "./errors.js";
 import { createFollowedBlocks } from "./followed_blocks.js";
-import { type Certified, type From, createFollower } from "./follower.js";
+import { type From, createFollower } from "./follower.js";
 import * as limits from "./limits.js";
 import type { CallName, Calls } from "./protocol.js";
 import { blockInfo } from "./testing/block_info.js";
@@ -72,6 +73,7 @@ function follow(served: readonly Fake[], { from = "latest" as From, attested = 0
         if (block === undefined) throw new EndpointError("HTTP_STATUS", "no block", { url: "", status: 404 });
         return encode(block.hash);
       },
+      certificate: (height) => assert.fail(`nothing is missing from ${height} on`),
     },
     call: (async (name: CallName, given: never) => handlers[name]?.(given)) as never,
     blocks,

@@ -9,6 +9,7 @@
 
 import type { Api, Bytes, Hex } from "./api.js";
 import type { StreamEvent, TaskList, VoterInfo } from "./base/ocelli.js";
+import { type Certified, createCertifiedChain } from "./certified_chain.js";
 import { CoreError, EndpointError, OcelliError } from "./errors.js";
 import type { FoundFault } from "./fault_desk.js";
 import { type FollowedBlock, type FollowedBlocks } from "./followed_blocks.js";
@@ -21,7 +22,7 @@ export type From = "latest" | "genesis";
 
 export type FollowerOptions = {
   readonly url: string;
-  readonly api: Pick<Api, "summary" | "block">;
+  readonly api: Pick<Api, "summary" | "block" | "certificate">;
   readonly call: WorkerClient["call"];
   /** The hash of the chain's genesis. */
   readonly genesis: Hex;
@@ -43,13 +44,6 @@ export type FollowerOptions = {
   readonly onProblem: (error: unknown) => void;
 };
 
-export type Certified = {
-  readonly after: number;
-  readonly height: number;
-  readonly hash: Hex;
-  readonly attestations: number;
-};
-
 export type Follower = {
   /** Follows up to the block that the endpoint says is the newest, and answers the height it has come to. */
   readonly catchUp: () => Promise<number>;
@@ -64,7 +58,7 @@ type Sealed = Extract<StreamEvent, { kind: "sealed" }>;
 export function createFollower(options: FollowerOptions): Follower {
   const { url, api, call, blocks, verifier, from, onProblem } = options;
   let begun = false;
-  let certifiedUpTo = 0;
+  const certified = createCertifiedChain(options);
   /** The height of the newest block that the endpoint has told of. */
   let toldOf = 0;
   const faulty = new Set<Hex>();
@@ -78,7 +72,7 @@ export function createFollower(options: FollowerOptions): Follower {
       case "checked":
         return checked(event);
       case "attested":
-        return attested(event);
+        return certified.take(event.certificate, event);
       case "fault":
         return options.onFault({ by: "network", evidence: event.evidence });
       case "lagged":
@@ -111,8 +105,12 @@ export function createFollower(options: FollowerOptions): Follower {
 
   /** Stands on the block at `height` from now on, or on the genesis. */
   async function begin(height: number): Promise<void> {
-    if (height === 0) return blocks.restart();
+    if (height === 0) {
+      certified.restart(0);
+      return blocks.restart();
+    }
     const anchor = await signed(height);
+    certified.restart(height);
     blocks.restart({ ...anchor, tasks: [], parent: undefined, isAnchor: true });
   }
 
@@ -166,6 +164,7 @@ export function createFollower(options: FollowerOptions): Follower {
       const opened = await call("open", { parent, document, verifier });
       const { verdict, info } = opened;
       if (verdict.kind === "valid") {
+        await certified.push(info);
         add(opened, parent, document);
         return true;
       }
@@ -203,10 +202,11 @@ export function createFollower(options: FollowerOptions): Follower {
   }
 
   function rewind(height: number) {
-    if (height < certifiedUpTo || (height > 0 && blocks.at(height) === undefined)) {
+    if (height < certified.height() || (height > 0 && blocks.at(height) === undefined)) {
       throw replacedInVain(height + 1);
     }
     blocks.rewind(height);
+    certified.rewind(height);
     options.onRewind(height);
   }
 
@@ -233,29 +233,11 @@ export function createFollower(options: FollowerOptions): Follower {
     }
   }
 
-  async function attested({ certificate, after, top }: Extract<StreamEvent, { kind: "attested" }>): Promise<void> {
-    // What began before this verifier did, it cannot verify; the next one it can.
-    const span = blocks.span(after, top);
-    if (span === undefined) return;
-    const verdict = await call("verifyCertificate", { certificate, blocks: span.map(forCertificate) });
-    if (verdict.kind === "invalid") {
-      onProblem(new EndpointError("ENDPOINT_LIED", `A certificate does not hold: ${verdict.reason}`, { url }));
-      return;
-    }
-    certifiedUpTo = Math.max(certifiedUpTo, verdict.height);
-    const { height, block: hash, attestations } = verdict;
-    options.onCertificate({ after, height, hash, attestations });
-  }
-
   async function hasMissed(): Promise<boolean> {
     return (await api.summary()).head > toldOf;
   }
 
   return { catchUp, take, hasMissed };
-}
-
-function forCertificate({ height, term, hash, timeMs, rows, columns }: FollowedBlock["info"]) {
-  return { height, term, hash, timeMs, rows, columns };
 }
 
 /** What was cloned from a worker is an `ArrayBuffer`'s, never shared memory's. */

@@ -21,8 +21,12 @@ export const REASON_BYTES = 4 << 10;
 export const CODE_CACHE_BYTES = 16 << 20;
 /** Most blocks that a worker keeps open. */
 export const OPEN_BLOCKS = 8;
-/** Most blocks that are remembered: to verify certificates with, to go back to, and while their tasks are waiting. */
+/** Most blocks that are remembered: to go back to, and while their tasks are waiting. */
 export const REMEMBERED_BLOCKS = 2_048;
+/** Most blocks above the last certified one that certificates are verified with: as many as the sequencer collects for. */
+export const UNCERTIFIED_BLOCKS = 65_536;
+/** Most certificates that are fetched at once to join one to what is certified; the next one goes on from there. */
+export const JOINED_CERTIFICATES = 64;
 /** Most certified blocks whose tasks an idle verifier still checks. */
 export const CERTIFIED_BLOCKS = 64;
 /** How far above the lowest task that waits a verifier that checks everything follows the chain. */

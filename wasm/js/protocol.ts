@@ -2,6 +2,7 @@
 
 import type {
   BlockInfo,
+  CertificateSpan,
   CertificateVerdict,
   CertifiedBlockInfo,
   EvidenceVerdict,
@@ -111,8 +112,9 @@ export type Calls = {
     answer: Bytes;
   };
   voter: { given: { readonly attestation: Bytes; readonly timeMs: number }; answer: VoterInfo };
+  readCertificate: { given: { readonly certificate: Bytes }; answer: CertificateSpan };
   verifyCertificate: {
-    given: { readonly certificate: Bytes; readonly blocks: readonly CertifiedBlockInfo[] };
+    given: { readonly certificate: Bytes; readonly certified: number; readonly blocks: readonly CertifiedBlockInfo[] };
     answer: CertificateVerdict;
   };
 };

@@ -1,6 +1,6 @@
 /** The inside of a worker: answers calls with the core. Keeps blocks open and code at hand, and decides nothing. */
 
-import initModule, { type Block, Chain, VerifierKey, decodeStreamMessage } from "./base/ocelli.js";
+import initModule, { type Block, Chain, VerifierKey, decodeStreamMessage, readCertificate } from "./base/ocelli.js";
 import type { Bytes, Hex } from "./api.js";
 import { createByteCache } from "./byte_cache.js";
 import type { OcelliErrorCode } from "./errors.js";
@@ -126,7 +126,8 @@ function createHandlers({ elapsed }: Port): Handlers {
     delegationRequest: ({ expires }) => key().delegationRequest(expires),
     attest: ({ height, term, header, blocks }) => owned(key().attest(height, term, header, blocks)),
     voter: ({ attestation, timeMs }) => chain().voter(attestation, timeMs),
-    verifyCertificate: ({ certificate, blocks }) => chain().verifyCertificate(certificate, blocks),
+    readCertificate: ({ certificate }) => readCertificate(certificate),
+    verifyCertificate: ({ certificate, certified, blocks }) => chain().verifyCertificate(certificate, certified, blocks),
   };
 }
 

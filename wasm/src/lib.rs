@@ -15,4 +15,4 @@ pub use block::Block;
 pub use chain::Chain;
 pub use error::Failure;
 pub use stream::decode_stream_message;
-pub use votes::VerifierKey;
+pub use votes::{VerifierKey, read_certificate};

@@ -303,6 +303,18 @@ impl From<CertifiedBlockInfo> for CertifiedBlock {
     }
 }
 
+/// Which blocks a certificate speaks of.
+#[derive(Clone, Copy, Debug, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct CertificateSpan {
+    /// The height below the first block that it certifies.
+    pub after: u64,
+    /// The height of the last block that it certifies.
+    pub height: u64,
+    /// The height of the highest header voted for: to verify it takes the blocks up to there.
+    pub top: u64,
+}
+
 /// Whether a certificate certifies.
 #[derive(Clone, Debug, Serialize, Tsify)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "camelCase")]

@@ -3,7 +3,7 @@
 use crate::{
     chain::{Chain, decode},
     error::Failure,
-    shapes::{CertificateVerdict, CertifiedBlockInfo, TaskList, VoterInfo, to_js},
+    shapes::{CertificateSpan, CertificateVerdict, CertifiedBlockInfo, TaskList, VoterInfo, to_js},
 };
 use alloy_primitives::{Address, B256};
 use ocelli_core::{
@@ -32,7 +32,8 @@ impl Chain {
         to_js(&VoterInfo { owner: voter.owner, session: voter.session, registered })
     }
 
-    /// Verifies an encoded certificate, given the blocks of the chain above its `after` up to its `top`.
+    /// Verifies an encoded certificate. Up to the height `certified` blocks are certified already, or were taken on trust;
+    /// `blocks` are those of the chain above it, up to the certificate's `top`.
     ///
     /// # Errors
     /// `MALFORMED`; `INVALID_ARGUMENT` if `blocks` are no blocks.
@@ -40,13 +41,16 @@ impl Chain {
     pub fn verify_certificate(
         &self,
         certificate: &[u8],
+        certified: f64,
         #[wasm_bindgen(unchecked_param_type = "readonly CertifiedBlockInfo[]")] blocks: JsValue,
     ) -> Result<JsValue, Failure> {
         let certificate: Certificate = decode("certificate", certificate, limits::CERTIFICATE_BYTES)?;
+        let certified = integer("certified", certified)?;
         let blocks: Vec<CertifiedBlockInfo> = serde_wasm_bindgen::from_value(blocks)?;
         let blocks: Vec<CertifiedBlock> = blocks.into_iter().map(CertifiedBlock::from).collect();
-        let set = &self.config.params_at(certificate.height).verifiers;
-        to_js(&match certificate.verify(set, &self.domain(), &blocks) {
+        let params = self.config.params_at(certificate.height);
+        let verified = certificate.verify(certified, &params.verifiers, params.redundancy, &self.domain(), &blocks);
+        to_js(&match verified {
             Ok(()) => CertificateVerdict::Valid {
                 after: certificate.after,
                 height: certificate.height,
@@ -56,6 +60,17 @@ impl Chain {
             Err(reason) => CertificateVerdict::Invalid { reason: reason.to_string() },
         })
     }
+}
+
+/// What an encoded certificate says of itself; nothing of it is verified.
+///
+/// # Errors
+/// `MALFORMED`.
+#[wasm_bindgen(js_name = readCertificate, unchecked_return_type = "CertificateSpan")]
+pub fn read_certificate(certificate: &[u8]) -> Result<JsValue, Failure> {
+    let certificate: Certificate = decode("certificate", certificate, limits::CERTIFICATE_BYTES)?;
+    let (after, height, top) = (certificate.after, certificate.height, certificate.top());
+    to_js(&CertificateSpan { after, height, top })
 }
 
 impl Chain {

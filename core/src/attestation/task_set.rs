@@ -16,6 +16,9 @@ const BYTES: usize = limits::BLOCK_TASKS / 8;
 pub struct TaskSet(Vec<u8>);
 
 impl TaskSet {
+    /// The set of no task.
+    pub const EMPTY: Self = Self(Vec::new());
+
     /// The set of the first `count` tasks, or of [`limits::BLOCK_TASKS`] if that is less.
     pub fn all(count: u32) -> Self {
         let count = (count as usize).min(limits::BLOCK_TASKS);
@@ -52,6 +55,24 @@ impl TaskSet {
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine |= theirs;
         }
+    }
+
+    /// The tasks that are in both sets.
+    pub fn intersection(&self, other: &Self) -> Self {
+        Self::trimmed(self.0.iter().zip(&other.0).map(|(mine, theirs)| mine & theirs).collect())
+    }
+
+    /// The tasks that are not in `other`.
+    pub fn difference(&self, other: &Self) -> Self {
+        let theirs = other.0.iter().chain(core::iter::repeat(&0));
+        Self::trimmed(self.0.iter().zip(theirs).map(|(mine, theirs)| mine & !theirs).collect())
+    }
+
+    /// The set with this bitmap, of which zero bytes at the end are left out.
+    fn trimmed(mut bytes: Vec<u8>) -> Self {
+        let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(length);
+        Self(bytes)
     }
 
     /// Whether `task` is in the set.

@@ -6,7 +6,11 @@
 //!
 //! Guaranteed: a certificate that it gives verifies with the blocks that it was told of.
 
-use super::{Certificate, CertifiedBlock, Coverage, Rank, VoteError, check_vote, offset};
+use super::{
+    Certificate, CertifiedBlock, Rank, VoteError, check_vote,
+    coverage::{Coverage, Levels, Listed},
+    offset,
+};
 use crate::{
     attestation::{Attestation, SignedAttestation, TaskSet, Voter},
     limits,
@@ -48,7 +52,7 @@ impl core::error::Error for CollectorError {}
 pub struct Added {
     /// Whom it speaks for.
     pub voter: Voter,
-    /// Tasks that nobody had listed before.
+    /// Tasks that too few had listed before, and their owner not.
     pub tasks: u32,
     /// Whether its owner had voted for nothing as high before.
     pub vote: bool,
@@ -58,7 +62,7 @@ pub struct Added {
 #[derive(Clone, Debug)]
 struct Tracked {
     block: CertifiedBlock,
-    covered: TaskSet,
+    listed: Levels,
 }
 
 /// An attestation that counts.
@@ -83,6 +87,7 @@ impl Kept {
 #[derive(Clone, Debug)]
 pub struct Collector {
     set: VerifierSet,
+    redundancy: u16,
     domain: SigningDomain,
     certified: u64,
     blocks: VecDeque<Tracked>,
@@ -90,9 +95,9 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// A collector for the blocks above `certified`.
-    pub const fn new(set: VerifierSet, domain: SigningDomain, certified: u64) -> Self {
-        Self { set, domain, certified, blocks: VecDeque::new(), kept: BTreeMap::new() }
+    /// A collector for the blocks above `certified`, each task of which as many owners must list as `redundancy` says.
+    pub const fn new(set: VerifierSet, redundancy: u16, domain: SigningDomain, certified: u64) -> Self {
+        Self { set, redundancy, domain, certified, blocks: VecDeque::new(), kept: BTreeMap::new() }
     }
 
     /// The height of the last certified block.
@@ -117,7 +122,7 @@ impl Collector {
         if self.blocks.len() >= limits::COLLECTOR_BLOCKS {
             return Err(CollectorError::Full);
         }
-        self.blocks.push_back(Tracked { block, covered: TaskSet::default() });
+        self.blocks.push_back(Tracked { block, listed: Levels::default() });
         Ok(())
     }
 
@@ -127,12 +132,15 @@ impl Collector {
         self.blocks.truncate(usize::try_from(height.saturating_sub(self.certified)).unwrap_or(usize::MAX));
         let top = self.top();
         self.retain(|kept| kept.height() <= top);
-        let mut covered = Coverage::new(self.certified, self.blocks.len());
-        for kept in self.kept.values().flatten() {
-            covered.add(&kept.signed.attestation);
+        let mut coverage = Coverage::new(self.certified, self.blocks.len(), self.redundancy);
+        for kept in self.kept.values() {
+            let mut listed = Listed::default();
+            for kept in kept {
+                coverage.add(&mut listed, &kept.signed.attestation);
+            }
         }
-        for (tracked, covered) in self.blocks.iter_mut().zip(covered.blocks) {
-            tracked.covered = covered;
+        for (tracked, listed) in self.blocks.iter_mut().zip(coverage.blocks) {
+            tracked.listed = listed;
         }
     }
 
@@ -156,9 +164,9 @@ impl Collector {
         self.blocks.get(offset(self.certified, height)?)
     }
 
-    /// The tasks of the block at `height` that verifiers have listed; none if the block does not wait for a certificate.
+    /// The tasks of the block at `height` that enough owners have listed; none if it does not wait for a certificate.
     pub fn coverage(&self, height: u64) -> Option<&TaskSet> {
-        self.block(height).map(|tracked| &tracked.covered)
+        self.block(height).map(|tracked| tracked.listed.covered(self.redundancy))
     }
 
     /// What the votes for the block at `height` or one above it weigh.
@@ -195,17 +203,11 @@ impl Collector {
 
     /// Whether every task that `attestation` lists is listed among `kept`.
     fn is_known(&self, kept: &[Kept], attestation: &Attestation) -> bool {
-        waiting(self.certified, attestation).all(|(height, tasks)| {
-            let mut known = TaskSet::default();
-            kept.iter()
-                .filter_map(|kept| kept.signed.attestation.tasks_at(height))
-                .for_each(|tasks| known.union(tasks));
-            tasks.is_subset(&known)
-        })
+        waiting(self.certified, attestation).all(|(height, tasks)| tasks.is_subset(&listed(kept, height)))
     }
 
     /// Keeps an attestation, in the place of those votes of its owner for the same header that it says all of, and returns
-    /// how many tasks nobody had listed before. Votes for lower headers stay: they outlive a higher one that is replaced.
+    /// how many tasks too few had listed before. Votes for lower headers stay: they outlive a higher one that is replaced.
     fn keep(&mut self, voter: Voter, signed: SignedAttestation) -> Result<u32, VoteError> {
         let attestation = &signed.attestation;
         let certified = self.certified;
@@ -221,21 +223,20 @@ impl Collector {
         if count > limits::COLLECTOR_ATTESTATIONS || bytes > limits::COLLECTOR_TASKS_BYTES {
             return Err(VoteError::TooMuch);
         }
-        let added = self.cover(attestation);
+        let added = self.cover(&voter.owner, attestation);
         let kept = self.kept.entry(voter.owner).or_default();
         kept.retain(stays);
         kept.push(Kept { voter, hash: attestation.struct_hash(), signed });
         Ok(added)
     }
 
-    fn cover(&mut self, attestation: &Attestation) -> u32 {
+    fn cover(&mut self, owner: &Address, attestation: &Attestation) -> u32 {
+        let kept = self.kept.get(owner).map_or(&[][..], Vec::as_slice);
         let mut added = 0;
-        for listed in attestation.tasks() {
-            let at = offset(self.certified, listed.height);
+        for (height, tasks) in waiting(self.certified, attestation) {
+            let at = offset(self.certified, height);
             if let Some(tracked) = at.and_then(|at| self.blocks.get_mut(at)) {
-                let before = tracked.covered.len();
-                tracked.covered.union(&listed.tasks);
-                added += tracked.covered.len() - before;
+                added += tracked.listed.add(tasks.difference(&listed(kept, height)), self.redundancy);
             }
         }
         added
@@ -243,7 +244,8 @@ impl Collector {
 
     /// The height up to which blocks can be certified; that of the last certified one if no block can.
     pub fn certifiable(&self) -> u64 {
-        let is_covered = |tracked: &&Tracked| tracked.covered.first_missing(tracked.block.tasks).is_none();
+        let is_covered =
+            |tracked: &&Tracked| tracked.listed.covered(self.redundancy).first_missing(tracked.block.tasks).is_none();
         let covered = self.certified.saturating_add(self.blocks.iter().take_while(is_covered).count() as u64);
         if covered == self.certified { covered } else { covered.min(self.voted()) }
     }
@@ -262,42 +264,56 @@ impl Collector {
         self.certified
     }
 
-    /// A certificate for the greatest height that can be certified, if any block can.
+    /// A certificate for the greatest height that can be certified, if any block can; for a lower one if what it takes is more
+    /// than a certificate may hold.
     ///
-    /// It takes the votes that weigh most, and of the rest what adds coverage. None too if that is more than a certificate
-    /// may hold. This walks over all that is kept, so it is for once in a while, not for each attestation.
+    /// This walks over all that is kept, so it is for once in a while, not for each attestation.
     pub fn certificate(&self) -> Option<Certificate> {
-        let height = self.certifiable();
+        let mut height = self.certifiable();
+        while height > self.certified {
+            // The lower the votes, the fewer headers it takes to verify; the shorter, the more of them fit.
+            let lowest = self.certificate_for(height, |vote| (vote.height(), 0));
+            let shortest = || self.certificate_for(height, |vote| (vote.tasks_length() as u64, vote.height()));
+            if let Some(fitting) = lowest.filter(fits).or_else(|| shortest().filter(fits)) {
+                return Some(fitting);
+            }
+            height = self.certified + (height - self.certified) / 2;
+        }
+        None
+    }
+
+    /// The certificate for `height`, which can be certified: the votes that weigh most, of each owner the first in `order`, and
+    /// of the rest, the longest first, what adds coverage.
+    fn certificate_for(&self, height: u64, order: impl Fn(&Attestation) -> (u64, u64)) -> Option<Certificate> {
         let last = self.block(height)?.block;
-        let mut covered = Coverage::new(self.certified, offset(self.certified, height)? + 1);
+        let mut coverage = Coverage::new(self.certified, offset(self.certified, height)? + 1, self.redundancy);
+        let mut listed: BTreeMap<Address, Listed> = BTreeMap::new();
         let mut chosen: BTreeMap<Rank, &Kept> = BTreeMap::new();
-        for kept in self.heaviest_votes(height) {
-            covered.add(&kept.signed.attestation);
+        for kept in self.heaviest_votes(height, order) {
+            coverage.add(listed.entry(kept.voter.owner).or_default(), &kept.signed.attestation);
             chosen.insert(kept.rank(), kept);
         }
-        for kept in self.kept.values().flatten() {
-            if covered.add(&kept.signed.attestation) {
+        let mut rest: Vec<&Kept> = self.kept.values().flatten().collect();
+        rest.sort_by_key(|kept| core::cmp::Reverse(kept.signed.attestation.tasks_length()));
+        for kept in rest {
+            if coverage.add(listed.entry(kept.voter.owner).or_default(), &kept.signed.attestation) {
                 chosen.insert(kept.rank(), kept);
             }
         }
-        let certificate = Certificate {
+        Some(Certificate {
             after: self.certified,
             height,
             term: last.term,
             header: last.hash,
             attestations: chosen.into_values().map(|kept| kept.signed.clone()).collect(),
-        };
-        let fits = certificate.attestations.len() <= limits::CERTIFICATE_ATTESTATIONS
-            && certificate.encode().len() <= limits::CERTIFICATE_BYTES;
-        fits.then_some(certificate)
+        })
     }
 
-    /// For as many owners as make a quorum, the heaviest first, its lowest vote for `height` or above: the lower, the fewer
-    /// headers it takes to verify.
-    fn heaviest_votes(&self, height: u64) -> Vec<&Kept> {
+    /// For as many owners as make a quorum, the heaviest first, its first vote for `height` or above in this `order`.
+    fn heaviest_votes(&self, height: u64, order: impl Fn(&Attestation) -> (u64, u64)) -> Vec<&Kept> {
         let votes = self.kept.iter().filter_map(|(owner, kept)| {
-            let lowest = kept.iter().filter(|kept| kept.height() >= height).min_by_key(|kept| kept.height())?;
-            Some((self.set.weight(owner), lowest))
+            let above = kept.iter().filter(|kept| kept.height() >= height);
+            Some((self.set.weight(owner), above.min_by_key(|kept| order(&kept.signed.attestation))?))
         });
         let mut votes: Vec<(u64, &Kept)> = votes.collect();
         votes.sort_by_key(|(weight, _)| core::cmp::Reverse(*weight));
@@ -312,6 +328,19 @@ impl Collector {
         }
         taken
     }
+}
+
+/// Whether `certificate` is within its limits.
+fn fits(certificate: &Certificate) -> bool {
+    certificate.attestations.len() <= limits::CERTIFICATE_ATTESTATIONS
+        && certificate.encode().len() <= limits::CERTIFICATE_BYTES
+}
+
+/// The tasks of the block at `height` that `kept` list.
+fn listed(kept: &[Kept], height: u64) -> TaskSet {
+    let mut listed = TaskSet::default();
+    kept.iter().filter_map(|kept| kept.signed.attestation.tasks_at(height)).for_each(|tasks| listed.union(tasks));
+    listed
 }
 
 /// The lists of `attestation` for blocks above `certified`.

@@ -4,10 +4,12 @@ use super::backoff;
 use crate::limits;
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
+    certificate::Certificate,
     genesis::ChainConfig,
     header::SignedHeader,
     limits::{
-        BLOCK_DOCUMENT_BYTES, COLUMN_BODY_BYTES_ANY, EVIDENCE_BYTES, ROW_BODY_BYTES_ANY, ROW_CODE_BYTES, VERIFIERS,
+        BLOCK_DOCUMENT_BYTES, CERTIFICATE_BYTES, COLUMN_BODY_BYTES_ANY, EVIDENCE_BYTES, ROW_BODY_BYTES_ANY,
+        ROW_CODE_BYTES, VERIFIERS,
     },
     message::BlockDocument,
     row::RowTask,
@@ -141,6 +143,11 @@ impl Client {
 
     pub(super) fn code(&self, server: usize, hash: &B256) -> Result<Bytes, ClientError> {
         self.get(server, &format!("/v1/codes/{hash}"), ROW_CODE_BYTES).map(Bytes::from)
+    }
+
+    /// The first certificate that covers the block at `height`.
+    pub(super) fn certificate(&self, height: u64) -> Result<Certificate, ClientError> {
+        self.get_encoded(0, &format!("/v1/certificates/{height}"), CERTIFICATE_BYTES, "a certificate")
     }
 
     pub(super) fn evidence(&self, hash: &B256) -> Result<Vec<u8>, ClientError> {

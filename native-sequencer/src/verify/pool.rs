@@ -7,7 +7,7 @@ use super::{
 };
 use crate::limits;
 use alloy_primitives::B256;
-use ocelli_core::{evidence::Evidence, header::SignedHeader, manifest::Manifest};
+use ocelli_core::{certificate::Certificate, evidence::Evidence, header::SignedHeader, manifest::Manifest};
 use parking_lot::{Condvar, Mutex};
 use std::{
     collections::VecDeque,
@@ -31,6 +31,8 @@ pub(super) enum Job {
     Attestation(u64, Vec<u8>),
     /// Fetch and check evidence that was announced.
     Announced(B256),
+    /// Fetch the certificate that covers the block at this height.
+    Certificate(u64),
 }
 
 /// What the window is told.
@@ -46,6 +48,8 @@ pub(super) enum Note {
     OtherHeader(SignedHeader),
     /// A certificate came, encoded.
     Certificate(Vec<u8>),
+    /// The certificate that was asked for, if it can be had.
+    Asked(Option<Certificate>),
     /// A fault was announced.
     FaultAnnounced(B256),
     /// The manifest of the block at this height.
@@ -169,6 +173,7 @@ impl Pool {
                     Some(Note::Answered(height, sent))
                 }
                 Job::Announced(hash) => announced(checker, &hash),
+                Job::Certificate(height) => Some(Note::Asked(checker.client.certificate(height).ok())),
             };
             // Nobody listening means that the run is over.
             if note.is_some_and(|note| notes.send(note).is_err()) {

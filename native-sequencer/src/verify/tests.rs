@@ -85,6 +85,31 @@ fn blocks_are_followed_as_they_are_sealed() {
 }
 
 #[test]
+fn certificates_that_were_missed_are_fetched_before_a_later_one_counts() {
+    let mut served = Served::with_blocks(2);
+    let url = served.url.clone();
+    run(attesting(to(&url, 2)), &mut |_| {}).expect("it holds");
+    wait_for(|| (served.chain.attested_height() == 2).then_some(()));
+    for _ in 3..=4 {
+        served.seal(Truth::Honest);
+    }
+    run(attesting(VerifyOptions { from: 2, ..to(&url, 4) }), &mut |_| {}).expect("it holds");
+    wait_for(|| (served.chain.attested_height() == 4).then_some(()));
+    // The stream tells who comes now of the newest certificate only, which says nothing of blocks 1 and 2.
+    let mut certified = Vec::new();
+    run(to(&url, 5), &mut |event| {
+        if let Event::Certified { height } = event {
+            certified.push(height);
+            if height == 4 {
+                served.seal(Truth::Honest);
+            }
+        }
+    })
+    .expect("it holds");
+    assert!(certified.is_sorted() && certified.contains(&2) && certified.last() == Some(&4), "{certified:?}");
+}
+
+#[test]
 fn a_lie_is_found_proved_and_not_attested() {
     let mut served = Served::with_blocks(2);
     served.seal(Truth::WeiFromNowhere);

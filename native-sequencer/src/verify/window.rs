@@ -111,9 +111,14 @@ struct Window {
     under_way: BTreeMap<u64, UnderWay>,
     /// Signed headers that were passed, to recognise a second one.
     seen: BTreeMap<u64, SignedHeader>,
-    /// Verified blocks that no certificate covers yet.
+    /// The height up to which blocks are certified, or were taken on trust.
+    certified: u64,
+    /// Verified blocks above it.
     verified: BTreeMap<u64, CertifiedBlock>,
+    /// Certificates that wait for their blocks to be verified, or for those before them.
     certificates: VecDeque<Certificate>,
+    /// The height of which a certificate was asked for, until one came that made it certified.
+    asked: Option<u64>,
     attester: Option<Attester>,
     /// Attestations that were not answered yet.
     unanswered: usize,
@@ -143,12 +148,14 @@ impl Window {
             to,
             pool,
             room,
+            certified: start.header.height,
             parent: start.header,
             ancestors: start.ancestors,
             under_way: BTreeMap::new(),
             seen: BTreeMap::new(),
             verified: BTreeMap::new(),
             certificates: VecDeque::new(),
+            asked: None,
             attester,
             unanswered: 0,
             announced: 0,
@@ -225,6 +232,7 @@ impl Window {
                 events(Event::Withheld { height, what, reason });
             }
             Note::Certificate(bytes) => self.certificate(&bytes, events),
+            Note::Asked(certificate) => self.joining(certificate, events),
             Note::FaultAnnounced(hash) => self.fault_announced(hash),
             Note::Answered(height, answer) => self.answered(height, answer, events),
             Note::Fatal(error) => return Err(error),
@@ -349,7 +357,7 @@ impl Window {
 
     fn certificate(&mut self, bytes: &[u8], events: &mut dyn FnMut(Event)) {
         let Ok(certificate) = Certificate::decode(bytes) else { return };
-        if certificate.height <= self.summary.certified {
+        if certificate.height <= self.certified {
             return;
         }
         self.certificates.push_back(certificate);
@@ -359,24 +367,59 @@ impl Window {
         self.check_certificates(events);
     }
 
-    /// Verifies the certificates for which all blocks are verified. One that begins below the run's first block cannot be
-    /// checked and is passed over, as is one that does not hold: the next one says all that it would have.
+    /// The answer to what [`Self::ask`] asked for. Without one that joins, the waiting certificate is of no use; the next one
+    /// of the stream asks again.
+    fn joining(&mut self, certificate: Option<Certificate>, events: &mut dyn FnMut(Event)) {
+        match certificate.filter(|found| found.after <= self.certified) {
+            Some(found) => self.certificates.push_front(found),
+            None => {
+                self.asked = None;
+                self.certificates.pop_front();
+            }
+        }
+        self.check_certificates(events);
+    }
+
+    /// Verifies the certificates for which all blocks are verified. One that does not hold is passed over; what it would have
+    /// said, the server is asked for when the next one does not join what is certified.
     fn check_certificates(&mut self, events: &mut dyn FnMut(Event)) {
-        while let Some(certificate) = self.certificates.front().filter(|first| first.top() <= self.summary.height) {
-            let blocks: Vec<CertifiedBlock> =
-                self.verified.range(certificate.after.saturating_add(1)..=certificate.top()).map(|(_, b)| *b).collect();
-            let set = &self.config.params_at(certificate.height).verifiers;
+        while let Some(first) = self.certificates.front().filter(|first| first.top() <= self.summary.height) {
+            let certified = self.certified;
+            if first.after > certified {
+                return self.ask(certified + 1);
+            }
+            let Some(certificate) = self.certificates.pop_front() else { return };
             let height = certificate.height;
-            let holds = certificate.verify(set, &self.domain, &blocks).is_ok();
-            self.certificates.pop_front();
-            if holds && height > self.summary.certified {
+            if self.holds(&certificate) {
+                self.certified = height;
                 self.summary.certified = height;
+                self.asked = None;
                 self.verified = self.verified.split_off(&height.saturating_add(1));
                 if let Some(attester) = &mut self.attester {
                     attester.certified(height);
                 }
                 events(Event::Certified { height });
+            } else if self.asked == Some(certified + 1) {
+                self.asked = None;
+                self.certificates.pop_front();
             }
+        }
+    }
+
+    fn holds(&self, certificate: &Certificate) -> bool {
+        let certified = self.certified;
+        let above =
+            self.verified.range(certified.saturating_add(1)..=certificate.top().max(certified.saturating_add(1)));
+        let blocks: Vec<CertifiedBlock> = above.map(|(_, block)| *block).collect();
+        let params = self.config.params_at(certificate.height);
+        certificate.verify(certified, &params.verifiers, params.redundancy, &self.domain, &blocks).is_ok()
+    }
+
+    /// Asks, once, for the certificate that covers the block at `height`: the first one that waits says nothing of it.
+    fn ask(&mut self, height: u64) {
+        if self.asked != Some(height) {
+            self.asked = Some(height);
+            self.pool.add(Job::Certificate(height));
         }
     }
 

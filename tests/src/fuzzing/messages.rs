@@ -81,7 +81,7 @@ pub(super) fn votes(data: &[u8]) {
     let set = VerifierSet::try_from(registered).expect("ascending");
     let above = blocks().iter().map(certified).filter(|block| block.height > certificate.after);
     let above: Vec<CertifiedBlock> = above.collect();
-    if twice(|| certificate.verify(&set, &domain, &above)).is_ok() {
+    if twice(|| certificate.verify(certificate.after, &set, 1, &domain, &above)).is_ok() {
         let last = above.iter().find(|block| block.height == certificate.height).expect("a block of the chain");
         assert_eq!(last.hash, certificate.header);
     }
