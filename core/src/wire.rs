@@ -2,7 +2,8 @@
 //!
 //! A body's hash is taken over these bytes, so decoding is strict: the length is bounded before anything is read, the
 //! version is known, nothing is left over, and the value encodes to the same bytes again. That last rule refuses every
-//! second spelling that postcard would accept (long varints, padded integers).
+//! second spelling that postcard would accept (long varints, padded integers). Which of the rules a length breaks that is
+//! spelled in more bytes than any length takes depends on how wide `usize` is, so both have one error.
 
 use crate::hash::keccak256;
 use alloc::vec::Vec;
@@ -29,10 +30,8 @@ pub enum WireError {
     },
     /// The first byte is not [`VERSION`].
     UnknownVersion,
-    /// Not a value of the type: cut short, an unknown variant, or something left over.
+    /// Not a value of the type in its one encoding: cut short, an unknown variant, something left over, a second spelling.
     Malformed,
-    /// A value, but not in its one encoding.
-    NotCanonical,
 }
 
 impl core::fmt::Display for WireError {
@@ -42,8 +41,7 @@ impl core::fmt::Display for WireError {
                 write!(f, "{length} bytes where at most {limit} are allowed")
             }
             Self::UnknownVersion => write!(f, "unknown encoding version"),
-            Self::Malformed => write!(f, "not an object of this type"),
-            Self::NotCanonical => write!(f, "not in its one encoding"),
+            Self::Malformed => write!(f, "not an object of this type in its one encoding"),
         }
     }
 }
@@ -71,13 +69,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Re
         return Err(WireError::UnknownVersion);
     }
     let (value, rest) = postcard::take_from_bytes::<T>(content).map_err(|_| WireError::Malformed)?;
-    if !rest.is_empty() {
-        return Err(WireError::Malformed);
-    }
-    if encode(&value) != bytes {
-        return Err(WireError::NotCanonical);
-    }
-    Ok(value)
+    if rest.is_empty() && encode(&value) == bytes { Ok(value) } else { Err(WireError::Malformed) }
 }
 
 /// The hash of an encoded body, which its header commits to.

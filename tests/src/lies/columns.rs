@@ -105,8 +105,18 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| used_bytes(block, |bytes| bytes.push(0)),
     },
     Lie {
+        name: "column body: a length in more bytes than a word of 32 bits takes",
+        expect: column!(ColumnFault::Malformed(WireError::Malformed)),
+        apply: |block| {
+            used_bytes(block, |bytes| {
+                bytes[1] |= 0x80;
+                bytes.splice(2..2, [0x80, 0x80, 0x80, 0x80, 0]);
+            })
+        },
+    },
+    Lie {
         name: "column body: in a second spelling",
-        expect: column!(ColumnFault::Malformed(WireError::NotCanonical)),
+        expect: column!(ColumnFault::Malformed(WireError::Malformed)),
         apply: |block| {
             used_bytes(block, |bytes| {
                 // The number of keys in two bytes where one is enough.

@@ -84,8 +84,18 @@ pub(super) const LIES: &[Lie] = &[
         apply: |block| user_bytes(block, |bytes| bytes.push(0)),
     },
     Lie {
+        name: "row body: a length in more bytes than a word of 32 bits takes",
+        expect: malformed!(WireError::Malformed),
+        apply: |block| {
+            user_bytes(block, |bytes| {
+                bytes[1] |= 0x80;
+                bytes.splice(2..2, [0x80, 0x80, 0x80, 0x80, 0]);
+            })
+        },
+    },
+    Lie {
         name: "row body: in a second spelling",
-        expect: malformed!(WireError::NotCanonical),
+        expect: malformed!(WireError::Malformed),
         apply: |block| {
             user_bytes(block, |bytes| {
                 // The number of transactions in two bytes where one is enough.
