@@ -62,6 +62,12 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
     // First, so that nothing is missed of what the others say of themselves.
     let metrics = recorder()?;
     let genesis = &options.genesis;
+    // Before anything is made.
+    let (key, named) = (options.key.address(), genesis.config.params.sequencer);
+    anyhow::ensure!(
+        key == named,
+        "the key is that of {key}, and the chain's sequencer is {named}: choose another key_file"
+    );
     let (store, recovered) = Store::open(&options.data_dir, &genesis.config, &genesis.state, &genesis.codes)?;
     let store = Arc::new(store);
     let chain = Arc::new(Chain::new(
