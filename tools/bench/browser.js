@@ -92,8 +92,8 @@ export async function measureInBrowser(browser, folders, rounds, tell) {
   const page = await servePage({ rounds, variants: names, folders: folders.map((_, index) => `tasks/${index}`) }, folders, tell);
   const profile = mkdtempSync(join(tmpdir(), "ocelli-bench-"));
   const stop = new AbortController();
+  const running = run(browser.command, browser.args(profile, page.url), { signal: stop.signal, quiet: true, onLine: () => {} });
   try {
-    const running = run(browser.command, browser.args(profile, page.url), { signal: stop.signal, quiet: true, onLine: () => {} });
     const ended = running.then(({ how }) => {
       throw new Error(`${browser.version} ended before it had checked everything (${how})`);
     });
@@ -105,6 +105,8 @@ export async function measureInBrowser(browser, folders, rounds, tell) {
   } finally {
     stop.abort();
     page.close();
+    // A browser that is still ending writes into its profile.
+    await running;
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
