@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { basename, join, relative } from "node:path";
 import { run } from "./command.js";
+import { REPORT } from "./node_test_reporter.js";
 import { root } from "./paths.js";
 import { fail, nothing } from "./tally.js";
 
@@ -35,12 +36,12 @@ export async function nodeTest(files, { concurrency = 1, timeoutMs, ...options }
     const typescript = files.some((file) => file.endsWith(".ts")) ? ["--import", "tsx"] : [];
     const reporters = [
       ["spec", "stdout"],
-      [join(root, "tools", "node_test_reporter.js"), report],
+      [join(root, "tools", "node_test_reporter.js"), "stderr"],
     ].flatMap(([reporter, to]) => [`--test-reporter=${reporter}`, `--test-reporter-destination=${to}`]);
     // A test may fail before it closes what it opened, which must not keep the file from ending.
     const limits = ["--test-force-exit", `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];
     // A test of the runner runs it under Node's test runner, which would otherwise take this run for a part of itself.
-    const env = { ...options.env, NODE_TEST_CONTEXT: undefined };
+    const env = { ...options.env, NODE_TEST_CONTEXT: undefined, [REPORT]: report };
     const args = [...typescript, "--test", ...limits, ...reporters, ...files];
     const ended = await run(process.execPath, args, { ...options, env });
     return count(existsSync(report) ? readFileSync(report, "utf8") : "", files, ended);
