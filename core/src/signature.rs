@@ -88,6 +88,19 @@ impl Signature {
         Ok(Self(bytes))
     }
 
+    /// The signature (r, s) whose R has an odd y coordinate if `y_odd`, or its twin (r, n - s), whichever is one here. Both are
+    /// of the same hash and key: the twin's R is the negative.
+    ///
+    /// # Errors
+    /// [`SignatureError::ROutOfRange`] or [`SignatureError::SOutOfRange`].
+    pub fn lowered(r: &B256, s: &B256, y_odd: bool) -> Result<Self, SignatureError> {
+        if *s <= HALF_ORDER || *s >= ORDER {
+            return Self::new(r, s, y_odd);
+        }
+        let [order, s] = [&ORDER, s].map(|number| U256::from_be_bytes(number.0));
+        Self::new(r, &B256::from(order.wrapping_sub(s)), !y_odd)
+    }
+
     /// The signature with these 65 bytes.
     ///
     /// # Errors

@@ -4,13 +4,15 @@
 //! full of those would stall the tabs that check it, so a row is bounded by work besides gas. Work changes nothing that a
 //! transaction sees or pays.
 
+use super::ecrecover;
 use crate::hash::Preimage;
 use alloy_primitives::{Address, map::AddressSet};
 use revm::{
     context::Cfg,
     context_interface::ContextTr,
-    handler::{EthPrecompiles, PrecompileProvider},
+    handler::{EthPrecompiles, PrecompileProvider, precompile_output_to_interpreter_result},
     interpreter::{CallInputs, InterpreterResult},
+    precompile::PrecompileOutput,
     primitives::hardfork::SpecId,
 };
 use serde::{Deserialize, Serialize};
@@ -57,7 +59,7 @@ impl WorkTable {
     }
 }
 
-/// The precompiles of a fork, adding up the work of the running transaction.
+/// The precompiles of a fork, with [`ecrecover`] in the place of revm's, adding up the work of the running transaction.
 #[derive(Clone, Debug)]
 pub struct MeteredPrecompiles {
     precompiles: EthPrecompiles,
@@ -99,7 +101,11 @@ impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for MeteredPre
         context: &mut C,
         inputs: &CallInputs,
     ) -> Result<Option<InterpreterResult>, alloc::string::String> {
-        let result = self.precompiles.run(context, inputs)?;
+        let result = if inputs.bytecode_address == ecrecover::ADDRESS {
+            Some(run_ecrecover(context, inputs))
+        } else {
+            self.precompiles.run(context, inputs)?
+        };
         if let Some(result) = &result {
             let extra = self.table.extra(&inputs.bytecode_address, result.gas.total_gas_spent());
             self.extra = self.extra.saturating_add(extra);
@@ -110,4 +116,11 @@ impl<C: ContextTr<Cfg: Cfg<Spec = SpecId>>> PrecompileProvider<C> for MeteredPre
     fn warm_addresses(&self) -> &AddressSet {
         self.precompiles.warm_addresses()
     }
+}
+
+/// What [`EthPrecompiles`] does around a precompile.
+fn run_ecrecover<C: ContextTr>(context: &C, inputs: &CallInputs) -> InterpreterResult {
+    let result = ecrecover::run(&inputs.input.as_bytes(context), inputs.gas_limit);
+    let output = PrecompileOutput::from_eth_result(result, inputs.reservoir);
+    precompile_output_to_interpreter_result(output, inputs.gas_limit)
 }
