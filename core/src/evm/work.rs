@@ -20,6 +20,28 @@ use serde::{Deserialize, Serialize};
 /// Precompiles of the Osaka fork, by address: 0x01 to 0x11, and 0x100.
 pub const PRECOMPILES: usize = 18;
 
+/// How many times as long as a transfer each precompile may take a tab for the same gas.
+const TIMES: [u16; PRECOMPILES] = [
+    8,  // ecrecover
+    2,  // SHA-256
+    1,  // RIPEMD-160
+    1,  // identity
+    5,  // modular exponentiation
+    8,  // BN254: addition
+    11, // multiplication
+    7,  // pairing
+    2,  // BLAKE2 F
+    33, // point evaluation
+    7,  // BLS12-381: addition in G1
+    15, // multi-scalar multiplication in G1
+    9,  // addition in G2
+    19, // multi-scalar multiplication in G2
+    12, // pairing
+    14, // map to G1
+    10, // map to G2
+    21, // verification over P-256
+];
+
 /// For each precompile, the sixteenths of work that one gas of it counts as; never below 16, which is gas itself.
 ///
 /// Indices 0 to 16 are addresses 0x01 to 0x11; index 17 is 0x100 (P256VERIFY, EIP-7951).
@@ -27,18 +49,10 @@ pub const PRECOMPILES: usize = 18;
 pub struct WorkTable(pub [u16; PRECOMPILES]);
 
 impl Default for WorkTable {
-    /// First figures: ecrecover (150 µs in wasm for 3,000 gas where 100 M gas a second is par), the elliptic-curve and
-    /// modular exponentiation precompiles by their native cost a gas times what wasm adds. `docs/benchmarks.md` has them.
+    /// What the slowest inputs took in the plain module, for their gas, where a transfer's gas is the unit: `npm run
+    /// bench:precompiles`, rounded up. `docs/decisions.md` has the figures.
     fn default() -> Self {
-        let mut table = [16; PRECOMPILES];
-        table[0] = 96;
-        for entry in &mut table[4..9] {
-            *entry = 64;
-        }
-        for entry in &mut table[9..] {
-            *entry = 96;
-        }
-        Self(table)
+        Self(TIMES.map(|times| 16 * times))
     }
 }
 
