@@ -4,6 +4,8 @@
 //! registers. So whoever holds one may call functions that are compiled for them. They decide how fast an answer comes,
 //! never which: each has a portable counterpart that gives the same.
 
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+mod wasm32;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -48,6 +50,23 @@ pub struct Avx512(());
 /// AVX-512 IFMA besides [`Avx512`]: products of 52-bit integers, added up in 64-bit lanes.
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512Ifma(());
+
+/// Relaxed SIMD of WebAssembly whose multiply-add of doubles rounds once.
+#[derive(Clone, Copy, Debug)]
+pub struct FusedMultiplyAdd(());
+
+impl FusedMultiplyAdd {
+    /// The proof that this module may use relaxed SIMD and that the engine fuses its multiply-add, if so.
+    ///
+    /// The standard leaves fusing to the engine, which has to be of one mind for as long as it runs. So it is asked for products
+    /// whose halves only a fused one tells.
+    pub fn detect() -> Option<Self> {
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        return wasm32::multiply_add_is_fused().then_some(Self(()));
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+        return None;
+    }
+}
 
 impl Avx2 {
     /// The proof that this processor has AVX2, if it has.

@@ -8,6 +8,12 @@
 #![deny(unsafe_code)]
 
 extern crate alloc;
+// Unit tests share inputs with integration tests, which know the crate by its name; and the standard library has what
+// `core` lacks of floating point.
+#[cfg(test)]
+extern crate self as ocelli_core;
+#[cfg(test)]
+extern crate std;
 
 pub mod access;
 pub mod attestation;

@@ -12,7 +12,7 @@ use alloy_primitives::{Address, B256, B512, FixedBytes, U256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 mod backend;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
 mod lanes;
 mod portable;
 
@@ -195,7 +195,7 @@ pub fn address_of(public_key: &B512) -> Address {
 /// # Errors
 /// [`SignatureError::NoKey`].
 pub fn recover_public_key(prehash: &B256, signature: &Signature) -> Result<B512, SignatureError> {
-    portable::recover(prehash, signature).ok_or(SignatureError::NoKey)
+    Backend::fastest(1).recover_public_key(prehash, signature)
 }
 
 /// The address whose key made `signature` of `prehash`.

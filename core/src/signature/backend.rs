@@ -1,10 +1,12 @@
 //! What keys can be recovered with on this machine.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
 use super::lanes;
 use super::{Signature, SignatureError, portable};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Avx512Ifma;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+use crate::cpu::FusedMultiplyAdd;
 use crate::hash::Batch;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, B512};
@@ -18,6 +20,8 @@ enum Kind {
     Portable,
     #[cfg(target_arch = "x86_64")]
     Avx512Ifma(Avx512Ifma),
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    RelaxedSimd(FusedMultiplyAdd),
 }
 
 impl Backend {
@@ -25,22 +29,25 @@ impl Backend {
     pub const PORTABLE: Self = Self(Kind::Portable);
 
     /// The names of all backends, whether this machine can run them or not, the fastest last.
-    pub const NAMES: &'static [&'static str] = &["portable", "avx512-ifma"];
+    pub const NAMES: &'static [&'static str] = &["portable", "relaxed-simd", "avx512-ifma"];
 
     /// The backends that this machine can run, the fastest last.
     pub fn available() -> Vec<Self> {
-        [Some(Self::PORTABLE), Self::avx512_ifma()].into_iter().flatten().collect()
+        [Some(Self::PORTABLE), Self::lanes()].into_iter().flatten().collect()
     }
 
     /// The one that takes least time for `count` signatures.
     pub fn fastest(count: usize) -> Self {
-        if count < LANES_PAY { Self::PORTABLE } else { Self::avx512_ifma().unwrap_or(Self::PORTABLE) }
+        if count < LANES_PAY { Self::PORTABLE } else { Self::lanes().unwrap_or(Self::PORTABLE) }
     }
 
-    fn avx512_ifma() -> Option<Self> {
+    /// The one that this machine fills lanes with, if any.
+    fn lanes() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
         return Avx512Ifma::detect().map(|cpu| Self(Kind::Avx512Ifma(cpu)));
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        return FusedMultiplyAdd::detect().map(|cpu| Self(Kind::RelaxedSimd(cpu)));
+        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd"))))]
         return None;
     }
 
@@ -50,7 +57,20 @@ impl Backend {
             Kind::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma(_) => "avx512-ifma",
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedSimd(_) => "relaxed-simd",
         }
+    }
+
+    /// The public key under which `signature` is one of `prehash`; see [`super::recover_public_key`].
+    ///
+    /// # Errors
+    /// [`SignatureError::NoKey`].
+    pub fn recover_public_key(self, prehash: &B256, signature: &Signature) -> Result<B512, SignatureError> {
+        if matches!(self.0, Kind::Portable) {
+            return portable::recover(prehash, signature).ok_or(SignatureError::NoKey);
+        }
+        self.recover_public_keys(&[(*prehash, *signature)]).pop().unwrap_or(Err(SignatureError::NoKey))
     }
 
     /// The public key of each of `signed`, in order; see [`super::recover_public_key`].
@@ -62,6 +82,8 @@ impl Backend {
             Kind::Portable => portable::recover_many(signed),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma(cpu) => lanes::recover_many_avx512_ifma(cpu, signed),
+            #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+            Kind::RelaxedSimd(cpu) => lanes::recover_many_relaxed_simd(cpu, signed),
         };
         keys.into_iter().map(|key| key.ok_or(SignatureError::NoKey)).collect()
     }
@@ -82,5 +104,5 @@ impl Backend {
     }
 }
 
-/// The fewest signatures that lanes recover sooner than one after the other.
-const LANES_PAY: usize = 2;
+/// The fewest signatures that lanes recover sooner than one after the other. Of two lanes in wasm even one that is filled pays.
+const LANES_PAY: usize = if cfg!(target_arch = "wasm32") { 1 } else { 2 };

@@ -7,7 +7,10 @@
 //! Everything here is public data and takes variable time. Nothing here signs.
 
 use super::Signature;
+#[cfg(target_arch = "x86_64")]
 use crate::cpu::Avx512Ifma;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+use crate::cpu::FusedMultiplyAdd;
 use alloc::vec::Vec;
 use alloy_primitives::{B256, B512};
 
@@ -19,12 +22,19 @@ mod point;
 mod power;
 mod program;
 mod scalar;
-#[cfg(test)]
+#[cfg(all(test, target_arch = "x86_64"))]
 mod tests;
 
 /// The key of each of `signed`, eight at once in AVX-512 registers.
+#[cfg(target_arch = "x86_64")]
 pub(super) fn recover_many_avx512_ifma(cpu: Avx512Ifma, signed: &[(B256, Signature)]) -> Vec<Option<B512>> {
     program::recover_many::<backend::avx512_ifma::Wide>(cpu, signed)
+}
+
+/// The key of each of `signed`, two at once in registers of WebAssembly.
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+pub(super) fn recover_many_relaxed_simd(cpu: FusedMultiplyAdd, signed: &[(B256, Signature)]) -> Vec<Option<B512>> {
+    program::recover_many::<backend::relaxed_simd::Pair>(cpu, signed)
 }
 
 /// 64 bits in each of up to eight lanes, and multiplication of five limbs of 52 bits.
@@ -93,8 +103,8 @@ trait Word: Copy {
     /// is 511.
     fn look_up(table: &[[u64; 8]; 512], index: Self, word: usize) -> Self;
 
-    /// self + a · b mod 2^52, where a and b are below 2^52.
-    fn plus_product_low(self, a: Self, b: Self) -> Self;
+    /// self + high · [`field::FOLD_256`], where `high` is below 2^14.
+    fn plus_folded_256(self, high: Self) -> Self;
 
     /// a · b. Of this and the products below, `field` says how large limbs may be and become.
     fn product(a: [Self; 5], b: [Self; 5]) -> [Self; 5];

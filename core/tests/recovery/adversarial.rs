@@ -9,6 +9,7 @@ use k256::{
     elliptic_curve::{PrimeField, sec1::ToSec1Point},
 };
 use ocelli_core::signature::Signature;
+use std::vec::Vec;
 
 const N: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
 const LAMBDA: U256 = uint!(0x5363ad4cc05c30e0a5261c028812645a122e22ea20816678df02967c1b23bd72_U256);

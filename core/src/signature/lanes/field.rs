@@ -17,7 +17,7 @@ use super::Word;
 
 /// p, limb by limb.
 const P: [u64; 5] = limbs(&[0xffff_fffe_ffff_fc2f, u64::MAX, u64::MAX, u64::MAX]);
-const LOW_52: u64 = (1 << 52) - 1;
+pub(super) const LOW_52: u64 = (1 << 52) - 1;
 const LOW_48: u64 = (1 << 48) - 1;
 /// 2^256 mod p, 33 bits.
 pub(super) const FOLD_256: u64 = 0x1_0000_03d1;
@@ -262,8 +262,8 @@ impl<W: Word> Sum<W> {
         debug_assert!(self.0.into_iter().all(|limb| limb.all_below(1 << 62)));
         let [a, b, c, d, e] = self.0;
         let (low, high) = (a.constant(LOW_52), e.shr::<48>());
-        // high < 2^14, so high · FOLD_256 < 2^47 fits below 2^52 and a < 2^62 + 2^47.
-        let a = a.plus_product_low(high, a.constant(FOLD_256));
+        // high < 2^14, so high · FOLD_256 < 2^47 and a < 2^62 + 2^47.
+        let a = a.plus_folded_256(high);
         // Each carry is below 2^12, each sum with it below 2^62 + 2^12.
         let b = b.add(a.shr::<52>());
         let c = c.add(b.shr::<52>());

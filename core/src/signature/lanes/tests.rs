@@ -1,16 +1,24 @@
-//! The field and the scalars of the lanes, against arithmetic of whole numbers.
+//! The field and the scalars of the lanes, against arithmetic of whole numbers; and the program where its products are those of
+//! doubles, against the specification. (On what vectors this processor has, integration tests run it.)
 
 use super::{
+    super::portable,
     Kernel, Word,
-    backend::avx512_ifma::Wide,
+    backend::{avx512_ifma::Wide, doubles::Doubles},
     constants::{BETA, Constants, GENERATOR_X, GENERATOR_Y, GENERATOR_Y_INVERSE, THREE_HALVES},
     field::{Element, Words},
     power::{inverse_root, invert_all},
+    program::recover_many,
     scalar::{WINDOWS, signed_digits, split},
 };
 use crate::{cpu::Avx512Ifma, hash::keccak256};
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{U256, uint};
+
+#[path = "../../../tests/recovery/adversarial.rs"]
+mod adversarial;
+#[path = "../../../tests/recovery/inputs.rs"]
+mod inputs;
 
 const P: U256 = uint!(0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f_U256);
 const N: U256 = uint!(0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141_U256);
@@ -97,14 +105,20 @@ fn expected([a, b, c, d]: [U256; 4], lane: usize) -> Vec<U256> {
 
 #[test]
 fn lanes_compute_in_the_field() {
-    let Some(cpu) = Avx512Ifma::detect() else { return };
+    compute_in_the_field::<Doubles>(());
+    if let Some(cpu) = Avx512Ifma::detect() {
+        compute_in_the_field::<Wide>(cpu);
+    }
+}
+
+fn compute_in_the_field<W: Word>(cpu: W::Cpu) {
     let numbers = numbers(400);
     for at in 0..numbers.len() {
         let of_lanes =
             [eight(&numbers, at), eight(&numbers, at * 7 + 3), eight(&numbers, at * 5 + 1), eight(&numbers, at * 3)];
-        let mut found = Wide::run(cpu, Everything(of_lanes));
+        let mut found = W::run(cpu, Everything(of_lanes));
         let lanes = found.pop().unwrap()[0];
-        for lane in 0..8 {
+        for lane in 0..W::LANES {
             let numbers = of_lanes.map(|lanes| U256::from_limbs(lanes[lane]));
             let found: Vec<U256> = found.iter().map(|lanes| U256::from_limbs(lanes[lane])).collect();
             assert_eq!(found, expected(numbers, lane), "{numbers:?}");
@@ -113,6 +127,25 @@ fn lanes_compute_in_the_field() {
             assert_eq!(lanes[1] >> lane & 1 == 1, smallest.bit(0));
         }
     }
+}
+
+#[test]
+fn the_program_over_doubles_recovers_as_specified() {
+    let random = inputs::Inputs::new(21).take(700);
+    let signed: Vec<_> = random.chain(adversarial::inputs().into_iter().step_by(7)).collect();
+    let without_key = adversarial::without_key();
+    let mut checked = 0;
+    for (at, signed) in signed.chunks(241).enumerate() {
+        // Hostile neighbours in the lane beside, and batches with one lane left over.
+        let mixed: Vec<_> =
+            signed.iter().zip(without_key.iter().cycle().skip(at)).flat_map(|(a, b)| [*a, *b]).collect();
+        for signed in [signed, &mixed[1..]] {
+            assert_eq!(recover_many::<Doubles>((), signed), portable::recover_many(signed));
+            checked += signed.len();
+        }
+    }
+    assert!(checked > 4_000, "{checked}");
+    assert_eq!(recover_many::<Doubles>((), &signed[..1]), portable::recover_many(&signed[..1]));
 }
 
 #[test]

@@ -5,7 +5,10 @@
 
 #![allow(unsafe_code)]
 
-use super::super::{Kernel, Word, field::FOLD_260};
+use super::super::{
+    Kernel, Word,
+    field::{FOLD_256, FOLD_260},
+};
 use crate::cpu::Avx512Ifma;
 use core::arch::x86_64::*;
 
@@ -148,8 +151,9 @@ impl Word for Wide {
     }
 
     #[inline(always)]
-    fn plus_product_low(self, a: Self, b: Self) -> Self {
-        self.low(a, b)
+    fn plus_folded_256(self, high: Self) -> Self {
+        // The product is below 2^47, so its low half is all of it.
+        self.low(high, high.constant(FOLD_256))
     }
 
     #[inline(always)]
