@@ -1,8 +1,12 @@
 //! Promises: the sequencer's signed word, given at once, that a transaction will be in by a height.
 //!
-//! A promise is not proof of anything but that it was given. [`Promise::outcome`] says what became of it, from facts that
-//! whoever was given it can prove to itself. It is no evidence for others: it does not say at which height it was given, so
-//! the blocks whose base fee counts are between the two.
+//! A promise is not proof of anything but that it was given. It names the height after which it was given, so which blocks
+//! count is part of it, and whoever has it can judge it: [`Promise::judge`] says what became of it from headers that are
+//! believed and proofs under them, [`Promise::outcome`] from the facts alone.
+
+mod judgement;
+
+pub use judgement::{Proofs, Undecided};
 
 use crate::{
     limits,
@@ -13,7 +17,17 @@ use crate::{
 };
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256};
+use core::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
+
+/// The blocks that a promise is about: those above one height, up to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The height after which the promise was given: the first block that counts is the next one.
+    pub after: u64,
+    /// The height of the last block that counts.
+    pub height: u64,
+}
 
 /// That a transaction will be in a block not above a height.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,6 +40,8 @@ pub struct Promise {
     pub sender: Address,
     /// Its nonce.
     pub nonce: u64,
+    /// The height after which it was given: the base fees of the blocks above count.
+    pub after: u64,
     /// The height by which it will be in.
     pub height: u64,
     /// The term of the sequencer that promises: it cannot bind a successor.
@@ -50,7 +66,7 @@ pub struct Facts {
     pub nonce: NonceUse,
     /// The term of the header at the promised height.
     pub term: u64,
-    /// The lowest base fee of the blocks from when the promise was given up to the promised height, in wei.
+    /// The lowest base fee of the promise's [`Promise::blocks`], in wei.
     pub lowest_base_fee: u64,
     /// The transaction's greatest fee for a unit of gas, in wei.
     pub max_fee_per_gas: u128,
@@ -86,16 +102,22 @@ pub enum Breach {
 }
 
 impl Promise {
-    /// The promise that `transaction` will be in by `height`.
-    pub fn new(transaction: &Recovered, height: u64, term: u64) -> Self {
+    /// The promise that `transaction` will be in by the end of `window`.
+    pub fn new(transaction: &Recovered, window: Window, term: u64) -> Self {
         let (sender, nonce) = (transaction.sender(), transaction.nonce());
-        Self { transaction: transaction.hash(), sender, nonce, height, term }
+        Self { transaction: transaction.hash(), sender, nonce, after: window.after, height: window.height, term }
     }
 
-    /// Whether this is a promise about `transaction`. The sequencer signs all three, so that a promise can be judged by who
-    /// has never seen the transaction; one that contradicts its transaction is worthless, and whoever receives it sees that.
+    /// Whether this is a promise about `transaction`: one that contradicts its transaction, or counts no block, is worthless,
+    /// and whoever receives it sees that.
     pub fn is_about(&self, transaction: &Recovered) -> bool {
-        *self == Self::new(transaction, self.height, self.term)
+        let window = Window { after: self.after, height: self.height };
+        self.after < self.height && *self == Self::new(transaction, window, self.term)
+    }
+
+    /// The heights of the blocks whose base fees count.
+    pub const fn blocks(&self) -> RangeInclusive<u64> {
+        self.after.saturating_add(1)..=self.height
     }
 
     /// What became of the promise. The facts are those at the promised height, which the chain has reached.
@@ -114,13 +136,15 @@ impl Promise {
 }
 
 impl TypedData for Promise {
-    const TYPE: &'static str = "Promise(bytes32 transaction,address sender,uint64 nonce,uint64 height,uint64 term)";
+    const TYPE: &'static str =
+        "Promise(bytes32 transaction,address sender,uint64 nonce,uint64 after,uint64 height,uint64 term)";
 
     fn struct_hash(&self) -> B256 {
         StructHash::of::<Self>()
             .bytes32(&self.transaction)
             .address(&self.sender)
             .uint(self.nonce)
+            .uint(self.after)
             .uint(self.height)
             .uint(self.term)
             .finish()

@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256, b256};
 use ocelli_core::{
     hash::keccak256,
     params::Fork,
-    promise::{Breach, Facts, NonceUse, Outcome, Promise, PromiseError, SignedPromise, VoidReason},
+    promise::{Breach, Facts, NonceUse, Outcome, Promise, PromiseError, SignedPromise, VoidReason, Window},
     signature::SecretKey,
     transaction::{Recovered, Transaction},
     typed_data::SigningDomain,
@@ -23,7 +23,8 @@ fn key(seed: u64) -> SecretKey {
 }
 
 fn promise() -> Promise {
-    Promise { transaction: B256::repeat_byte(4), sender: Address::repeat_byte(5), nonce: 7, height: 300, term: 3 }
+    let (transaction, sender) = (B256::repeat_byte(4), Address::repeat_byte(5));
+    Promise { transaction, sender, nonce: 7, after: 290, height: 300, term: 3 }
 }
 
 fn transaction(nonce: u64) -> Recovered {
@@ -41,17 +42,20 @@ fn transaction(nonce: u64) -> Recovered {
     Recovered::new(Transaction::decode(&bytes, CHAIN, Fork::Osaka).unwrap()).unwrap()
 }
 
+const WINDOW: Window = Window { after: 290, height: 300 };
 const FACTS: Facts = Facts { nonce: NonceUse::Unused, term: 3, lowest_base_fee: 10, max_fee_per_gas: 10 };
 
 #[test]
 fn a_promise_names_the_transaction_that_it_is_about() {
     let transaction = transaction(7);
-    let promise = Promise::new(&transaction, 300, 3);
+    let promise = Promise::new(&transaction, WINDOW, 3);
     assert_eq!((promise.transaction, promise.sender, promise.nonce), (transaction.hash(), key(1).address(), 7));
     assert!(promise.is_about(&transaction));
     assert!(!Promise { nonce: 8, ..promise }.is_about(&transaction));
     assert!(!Promise { sender: Address::ZERO, ..promise }.is_about(&transaction));
     assert!(!promise.is_about(&self::transaction(8)));
+    assert!(!Promise { after: 300, ..promise }.is_about(&transaction), "no block counts");
+    assert_eq!(promise.blocks(), 291..=300);
 }
 
 #[test]
@@ -61,7 +65,7 @@ fn a_promise_is_the_word_of_its_signer() {
     let found = key(1).address();
     assert_eq!(signed.verify(&domain(), &key(2).address()), Err(PromiseError::NotSequencer { found }));
     assert_eq!(SignedPromise::decode(&signed.encode()), Ok(signed));
-    assert_eq!(keccak256(signed.encode()), b256!("1beca61882df44dcc0e88b7e32a88204c223bc068be5e773477f4f37787a4234"));
+    assert_eq!(keccak256(signed.encode()), b256!("d37123ef251ccd2ffbea9efc3d35aeb23e9023ea58db02c280801ad8e84640c8"));
 }
 
 #[test]
@@ -96,7 +100,35 @@ fn a_promise_does_not_bind_a_successor() {
     assert_eq!(promise().outcome(&Facts { term: 4, ..FACTS }), Outcome::Void(VoidReason::HandOver));
 }
 
+/// The rules once more, one by one, in the words of the design.
+fn judged(promise: &Promise, facts: &Facts) -> Outcome {
+    let is_void = u128::from(facts.lowest_base_fee) > facts.max_fee_per_gas;
+    match (facts.nonce, is_void, facts.term == promise.term) {
+        (NonceUse::Promised, ..) => Outcome::Kept,
+        (_, true, _) => Outcome::Void(VoidReason::BaseFee),
+        (_, _, false) => Outcome::Void(VoidReason::HandOver),
+        (NonceUse::Unused, ..) => Outcome::Broken(Breach::NotIncluded),
+        (NonceUse::Other, ..) => Outcome::Broken(Breach::Displaced),
+    }
+}
+
 proptest! {
+    #[test]
+    fn every_promise_is_kept_void_or_broken_by_the_rules(
+        nonce in prop::sample::select(vec![NonceUse::Unused, NonceUse::Promised, NonceUse::Other]),
+        (term, lowest_base_fee, max_fee_per_gas) in (2..5_u64, 9..12_u64, 9..12_u128),
+    ) {
+        let facts = Facts { nonce, term, lowest_base_fee, max_fee_per_gas };
+        prop_assert_eq!(promise().outcome(&facts), judged(&promise(), &facts));
+    }
+
+    #[test]
+    fn a_promise_is_about_its_transaction_whatever_its_window(after: u64, height: u64, term: u64) {
+        let promise = Promise::new(&transaction(7), Window { after, height }, term);
+        prop_assert_eq!(promise.is_about(&transaction(7)), after < height);
+        prop_assert_eq!(promise.blocks().is_empty(), after >= height);
+    }
+
     #[test]
     fn a_transaction_that_is_in_is_a_promise_kept(term: u64, lowest_base_fee: u64, max_fee_per_gas: u128) {
         let facts = Facts { nonce: NonceUse::Promised, term, lowest_base_fee, max_fee_per_gas };

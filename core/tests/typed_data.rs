@@ -10,8 +10,8 @@
 //!              { height: 258, term: 3, header: "0x2222…22", tasks: "0x010000000000000101000205800000000000000102000103" }
 //! Delegation:  [session address, expires uint64]
 //!              { session: "0x3333…33", expires: 1800000000 }
-//! Promise:     [transaction bytes32, sender address, nonce uint64, height uint64, term uint64]
-//!              { transaction: "0x4444…44", sender: "0x5555…55", nonce: 7, height: 300, term: 3 }
+//! Promise:     [transaction bytes32, sender address, nonce uint64, after uint64, height uint64, term uint64]
+//!              { transaction: "0x4444…44", sender: "0x5555…55", nonce: 7, after: 290, height: 300, term: 3 }
 //! ```
 
 use alloy_primitives::{Address, B256, b256, hex};
@@ -91,16 +91,17 @@ fn a_promise_is_signed_as_a_wallet_signs_it() {
         transaction: B256::repeat_byte(0x44),
         sender: Address::repeat_byte(0x55),
         nonce: 7,
+        after: 290,
         height: 300,
         term: 3,
     };
     assert_signs_like_a_wallet(
         &promise,
-        b256!("451729fa52d3487ff06bd6bce2fe2152c3a31a13af6f45ac498b7c1415412686"),
-        b256!("110f3a2c92e94d6f58f19d89adff71fac968e4bb0ef1ef20af66f4c76fe1533d"),
+        b256!("65e8c8c00cde7fbc882f9155d004b2faf09a3edb79b2dd8c0e3fece9457f74df"),
+        b256!("aa68c570f4240e7df2885b78857daebfff847073e8e13060bdcb45bd2c8fe279"),
         hex!(
-            "81ad912613fc97a49ad39c1aac306c40646fc9e1224c04d3d1b226211f6f2354
-             6d210c277043bb4ef8ef04fe038e4e8dec5569fbb266bbcb63c48bac85fa323c 1b"
+            "0bca880c017c7af8e78c35242eaac58c720e36ae0d5de719374274714f0cde21
+             675a722dc44a776715b59d0b21feea32cf0997f0d31626b92b38e7ba90f8f469 1c"
         ),
     );
 }

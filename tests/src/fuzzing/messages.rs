@@ -180,7 +180,8 @@ pub(super) fn messages_seeds() -> Vec<Vec<u8>> {
         let attested = StreamMessage::Attested { certificate: vec![7; 40].into() };
         let hash = block.signed.header.hash();
         let fault = StreamMessage::Fault { height: 5, evidence: hash };
-        let promise = Promise { transaction: hash, sender: block.key.address(), nonce: 1, height: 9, term: 1 };
+        let sender = block.key.address();
+        let promise = Promise { transaction: hash, sender, nonce: 1, after: 7, height: 9, term: 1 };
         let column: Option<ColumnBody> = wire::decode(&block.assembled.column_bodies[0], usize::MAX).ok();
         let seeds = [
             (0, wire::encode(&sealed)),
