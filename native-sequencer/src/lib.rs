@@ -23,6 +23,7 @@ pub mod node;
 pub mod page;
 pub mod pool;
 pub mod producer;
+pub mod promises;
 pub mod rpc;
 pub mod state;
 pub mod store;

@@ -144,6 +144,12 @@ pub const POOL_NONCE_AHEAD: u64 = 1_024;
 pub const POOL_DELEGATED_TRANSACTIONS: usize = 16;
 /// How much more a transaction has to offer than the one whose place it takes, in hundredths: fee and tip both.
 pub const POOL_REPLACEMENT_PERCENT: u128 = 10;
+/// Blocks above the one under way by whose last a promised transaction is in.
+pub const PROMISE_BLOCKS: u64 = 8;
+/// Blocks that must be left of these when a promise is signed.
+pub const PROMISE_BLOCKS_LEFT: u64 = 4;
+/// Most transactions that are held for promises: what one block surely takes, beside as many others.
+pub const PROMISED_TRANSACTIONS: usize = BLOCK_TRANSACTIONS / 2;
 /// Transactions handed in that wait to be looked at; whoever comes later waits before handing in.
 pub const POOL_SUBMISSIONS: usize = 4_096;
 /// Most transactions whose signers are recovered as one batch.
@@ -185,6 +191,15 @@ pub const EVIDENCE_CHECKED: usize = 2;
 pub const EVIDENCE_KEPT: usize = 16;
 /// Least time between two certificates.
 pub const CERTIFICATE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Submissions over HTTP that are received or answered at a time, and how long one may take to arrive.
+pub const SUBMISSIONS: usize = 256;
+/// See [`SUBMISSIONS`].
+pub const SUBMISSION_ARRIVAL: Duration = Duration::from_secs(10);
+/// WebSockets that submissions come over.
+pub const SUBMISSION_SOCKETS: usize = 64;
+/// Submissions of one WebSocket that wait for their verdicts; the next one is not read before.
+pub const SUBMISSION_FRAMES: usize = 4;
 
 // The stream.
 

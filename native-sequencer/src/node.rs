@@ -8,6 +8,7 @@ use crate::{
     limits, listener, page,
     pool::Pool,
     producer::{Producer, ProducerError, lie::Lie},
+    promises::Promises,
     rpc,
     store::{EVIDENCE_FOLDER, Store},
 };
@@ -86,10 +87,11 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
 
     let (collecting, collector) = collect::start(chain.clone(), store.clone())?;
     let evidence = EvidenceBook::open(&options.data_dir.join(EVIDENCE_FOLDER), chain.clone())?;
-    let mut producer = Producer::new(chain.clone(), pool.clone(), store, options.key, options.lie)?;
+    let mut producer = Producer::new(chain.clone(), pool.clone(), store, options.key.clone(), options.lie)?;
     if options.raise_term {
         producer.raise_term();
     }
+    let promises = Arc::new(Promises::new(&chain, pool.clone(), options.key, producer.term()));
     let production = Production::start(move |stopped| producer.run(stopped))?;
     let stop_producing = production.stopper();
     // A restart does not make a faulty chain whole.
@@ -120,7 +122,7 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
         metrics: Some(metrics),
         stopping,
     });
-    let app = rpc::router(chain.clone(), pool, page::router()).merge(api);
+    let app = rpc::router(chain.clone(), promises, page::router()).merge(api);
     tracing::info!(
         genesis = %chain.config().genesis_hash(),
         chain_id = chain.config().params.chain_id,

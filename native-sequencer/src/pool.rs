@@ -4,6 +4,8 @@
 //! - A transaction is accepted ([`Pool::submit`] returns its hash) only after it is on disk, and is back after any crash.
 //! - [`Pool::take`] gives only transactions that are on disk, follow on the sender's nonce in the head state, and that the
 //!   sender can pay for together with those before them; no account's queue delays another's.
+//! - What is promised ([`Accepted::window`]) is on disk with its height, nothing takes its place, and blocks take it before all
+//!   else: it is in by then, across restarts too, unless no block's base fee until then is low enough for it.
 //! - Memory is bounded: by number, by bytes, by bytes an account ([`limits`]). What is worth least and cannot go into a block
 //!   now is let go of first.
 //! - While signatures are recovered, hashes computed or disks written, no lock is held.
@@ -17,13 +19,15 @@ mod rejected;
 #[cfg(test)]
 mod tests;
 
-use crate::{block::SealedBlock, chain::Chain, limits, state::Snapshot};
+use crate::{block::SealedBlock, chain::Chain, limits, producer::now_ms, state::Snapshot};
 use alloy_primitives::{Address, B256, Bytes};
 use intake::Submission;
-use journal::Journal;
+use journal::{Entry, Journal};
 use ocelli_core::{
     evm::Refused,
+    header::Header,
     key::Key,
+    promise::Window,
     transaction::{Recovered, Transaction},
     value::Value,
 };
@@ -39,6 +43,7 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 pub use journal::PoolError;
+pub use queue::NoPromise;
 pub use rejected::Rejected;
 
 /// Transactions that wait for a block.
@@ -48,6 +53,24 @@ pub struct Pool {
     /// None while stopping.
     submissions: Option<mpsc::Sender<Submission>>,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// A transaction that is durable in the pool.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// The transaction.
+    pub transaction: Arc<Recovered>,
+    /// If a promise was asked for: the blocks that it is about.
+    pub window: Option<Window>,
+}
+
+/// Transactions for a block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// In the order in which they are to be in it.
+    pub transactions: Vec<Recovered>,
+    /// How many of the first have to be in it, because they are promised.
+    pub promised: usize,
 }
 
 /// What the pool's threads share.
@@ -67,7 +90,16 @@ struct State {
     waiting: Queue,
     /// The last block that the queue heard of.
     height: u64,
+    /// The last block that transactions were taken for.
+    taken_for: u64,
     reasons: Reasons,
+}
+
+impl State {
+    /// The height of the last block that was begun: what is accepted from now on is in none up to it.
+    fn begun(&self) -> u64 {
+        self.height.max(self.taken_for)
+    }
 }
 
 /// Why transactions left the pool without having been in a block; of the last [`limits::POOL_REASONS`].
@@ -99,8 +131,8 @@ impl Pool {
     pub fn open(dir: &Path, chain: Arc<Chain>) -> Result<Self, PoolError> {
         let (journal, entries) = Journal::open(dir, chain.config().genesis_hash())?;
         let height = chain.head().header.height;
-        let queue =
-            Mutex::new(State { waiting: Queue::new(queue::Limits::default()), height, reasons: Reasons::default() });
+        let waiting = Queue::new(queue::Limits::default());
+        let queue = Mutex::new(State { waiting, height, taken_for: height, reasons: Reasons::default() });
         let accepted = broadcast::channel(limits::POOL_EVENTS).0;
         let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), refusing: OnceLock::new(), accepted });
         shared.restore(&entries);
@@ -120,13 +152,24 @@ impl Pool {
     /// # Errors
     /// [`Rejected`] if it may not wait.
     pub async fn submit(&self, raw: Bytes) -> Result<B256, Rejected> {
+        let accepted = self.submit_all(vec![raw], false).await.pop().unwrap_or(Err(Rejected::Stopping));
+        accepted.map(|accepted| accepted.transaction.hash())
+    }
+
+    /// Hands in many at once, as one batch, and asks for promises if told to. One answer for each, in order, once all are
+    /// durable that are accepted. Of one that cannot be promised nothing is kept.
+    pub async fn submit_all(&self, raws: Vec<Bytes>, wants_promise: bool) -> Vec<Result<Accepted, Rejected>> {
+        let count = raws.len();
+        let all = |why: Rejected| vec![Err(why); count];
         if let Some(why) = self.shared.refusing.get() {
-            return Err(why.clone());
+            return all(why.clone());
         }
-        let (answer, result) = oneshot::channel();
-        let submissions = self.submissions.as_ref().ok_or(Rejected::Stopping)?;
-        submissions.send(Submission { raw, answer }).await.map_err(|_| Rejected::Stopping)?;
-        result.await.unwrap_or(Err(Rejected::Stopping))
+        let (answer, results) = oneshot::channel();
+        let Some(submissions) = self.submissions.as_ref() else { return all(Rejected::Stopping) };
+        if submissions.send(Submission { raws, wants_promise, answer }).await.is_err() {
+            return all(Rejected::Stopping);
+        }
+        results.await.unwrap_or_else(|_| all(Rejected::Stopping))
     }
 
     /// Takes no more transactions: no block will be made of them, since one at `height` is faulty.
@@ -190,11 +233,15 @@ impl Pool {
         true
     }
 
-    /// Up to `max` transactions that a block with this base fee, in wei, can take; each sender's in the order of nonces. They
-    /// stay until the block is sealed.
-    pub fn take(&self, max: usize, base_fee: u64) -> Vec<Recovered> {
-        let taken = self.shared.queue.lock().waiting.take(max, base_fee);
-        taken.into_iter().map(Arc::unwrap_or_clone).collect()
+    /// Up to `max` transactions that the next block, with this base fee in wei, can take; each sender's in the order of nonces,
+    /// and those that are promised before the others. They stay until the block is sealed.
+    pub fn take(&self, max: usize, base_fee: u64) -> Taken {
+        let (taken, promised) = {
+            let mut queue = self.shared.queue.lock();
+            queue.taken_for = queue.height.saturating_add(1);
+            queue.waiting.take(max, base_fee)
+        };
+        Taken { transactions: taken.into_iter().map(Arc::unwrap_or_clone).collect(), promised }
     }
 
     /// Tells the pool of a block that the chain has published.
@@ -217,12 +264,21 @@ impl Pool {
                 }
             }
         }
+        let late = queue.waiting.release(block.header().height);
+        if late > 0 {
+            // The base fee stood above what they offer, or promises are broken: whoever has one can tell.
+            metrics::counter!("ocelli_promises_ended_total").increment(late as u64);
+            tracing::warn!(late, "promised transactions are not in by the height promised");
+        }
         self.shared.report(&queue);
     }
 
     /// Lets go of a transaction that no block can take, and remembers why.
     pub fn drop_refused(&self, hash: &B256, why: &Refused) {
         let mut queue = self.shared.queue.lock();
+        if queue.waiting.promised_by(hash).is_some() {
+            tracing::error!(%hash, ?why, "a promised transaction cannot be executed: its promise is broken");
+        }
         if queue.waiting.remove(hash).is_some() {
             tracing::debug!(%hash, ?why, "a waiting transaction cannot be executed");
             queue.reasons.note(*hash, in_words(why));
@@ -266,10 +322,16 @@ impl Shared {
         self.chain.config().params_at(self.chain.head().header.height.saturating_add(1))
     }
 
-    /// The head state, and its height.
-    fn head(&self) -> (u64, Snapshot) {
+    /// The head, and the state after it.
+    fn head(&self) -> (Header, Snapshot) {
         let (head, codes) = (self.chain.head(), self.chain.snapshot().codes);
-        (head.header.height, Snapshot { tree: head.state.clone(), codes })
+        (head.header.clone(), Snapshot { tree: head.state.clone(), codes })
+    }
+
+    /// The base fee that a block after `head` would have now, in wei.
+    fn next_base_fee(&self, head: &Header) -> u64 {
+        let elapsed = now_ms().saturating_sub(head.time_ms).max(1);
+        self.params().base_fee.next(head.base_fee, head.gas_used, elapsed)
     }
 
     /// What can be said before the signer is known.
@@ -295,11 +357,11 @@ impl Shared {
     }
 
     /// Lets what the journal holds wait again: of each account and nonce what came last, since only that was still waiting.
-    fn restore(&self, entries: &[Vec<u8>]) {
+    fn restore(&self, entries: &[Entry<Vec<u8>>]) {
         let mut read: Vec<Result<Recovered, Rejected>> = Vec::new();
         for batch in entries.chunks(limits::POOL_BATCH) {
-            let raws: Vec<Bytes> = batch.iter().map(|entry| Bytes::copy_from_slice(entry)).collect();
-            read.extend(intake::read_back(self, &raws));
+            let raws: Vec<Bytes> = batch.iter().map(|entry| Bytes::copy_from_slice(&entry.bytes)).collect();
+            read.extend(intake::read_back(self, &raws.iter().collect::<Vec<_>>()));
         }
         let mut taken = HashSet::new();
         let is_last = |one: &Result<Recovered, Rejected>| {
@@ -318,6 +380,12 @@ impl Shared {
             match restored {
                 Ok(()) | Err(Rejected::NonceTooLow { .. }) => {}
                 Err(why) => tracing::warn!(%why, "a transaction of the pool's journal cannot wait any more"),
+            }
+        }
+        // When all are back, because what comes before one in nonces may come behind it here.
+        for entry in entries {
+            if let Some(height) = entry.promised.filter(|height| *height > queue.height) {
+                queue.waiting.hold(&entry.hash, height);
             }
         }
         let let_go = queue.waiting.trim();

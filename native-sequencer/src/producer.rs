@@ -14,7 +14,7 @@ use crate::{
     chain::{Chain, Head},
     executor::{self, ExecutedBlock},
     limits,
-    pool::Pool,
+    pool::{Pool, Taken},
     store::{Store, StoreError},
 };
 use lie::Lie;
@@ -78,6 +78,11 @@ impl Producer {
         Ok(Self { chain, pool, store, key, term, lie })
     }
 
+    /// The term of the blocks that it makes.
+    pub const fn term(&self) -> u64 {
+        self.term
+    }
+
     /// Goes on in the next term: what else was signed at the heights to come is no equivocation then.
     pub fn raise_term(&mut self) {
         self.term = self.term.saturating_add(1);
@@ -112,9 +117,9 @@ impl Producer {
         let head = self.chain.head();
         let time_ms = now_ms().max(head.header.time_ms.saturating_add(1));
         let env = Env::after(self.chain.config(), &head.header, time_ms);
-        let mut transactions = self.pool.take(limits::BLOCK_TRANSACTIONS, env.base_fee);
+        let Taken { mut transactions, promised } = self.pool.take(limits::BLOCK_TRANSACTIONS, env.base_fee);
         let started = Instant::now();
-        let Some((executed, assembled, ancestors)) = self.fit(&env, &head, &mut transactions)? else {
+        let Some((executed, assembled, ancestors)) = self.fit(&env, &head, &mut transactions, promised)? else {
             return Ok(None);
         };
         let signature = self.key.sign(&assembled.header.hash());
@@ -131,18 +136,25 @@ impl Producer {
         Ok(Some(block))
     }
 
-    /// Executes and assembles as many of `transactions` as one block holds; `None` if that is none.
+    /// Executes and assembles as many of `transactions` as one block holds; `None` if that is none. Where the first `promised`
+    /// would not all be in, nothing else is: together they fit.
     fn fit(
         &self,
         env: &Env<'_>,
         head: &Head,
         transactions: &mut Vec<Recovered>,
+        promised: usize,
     ) -> Result<Option<(ExecutedBlock, ocelli_core::block::AssembledBlock, ocelli_core::merkle::Frontier)>, ProducerError>
     {
         let snapshot = self.chain.snapshot();
         while !transactions.is_empty() {
             let mut executed = executor::execute(env, &snapshot, transactions).map_err(ProducerError::State)?;
             self.drop_refused(transactions, &executed);
+            let left_out = executed.members.iter().flatten().filter(|at| **at < promised).count() < promised;
+            if left_out && transactions.len() > promised {
+                transactions.truncate(promised);
+                continue;
+            }
             if executed.rows.len() <= 2 {
                 return Ok(None);
             }
@@ -155,7 +167,10 @@ impl Producer {
             match assemble(self.chain.config(), &head.header, &mut ancestors, moment, &snapshot.tree, &executed.rows) {
                 Ok(assembled) if fits => return Ok(Some((executed, assembled, ancestors))),
                 // Half of them, then: the first alone always fits, or is refused by the rules of a row.
-                Ok(_) | Err(SplitError) => transactions.truncate(transactions.len() / 2),
+                Ok(_) | Err(SplitError) => {
+                    let half = transactions.len() / 2;
+                    transactions.truncate(if transactions.len() > promised { half.max(promised) } else { half });
+                }
             }
         }
         Ok(None)
@@ -196,7 +211,7 @@ fn report(block: &SealedBlock, lanes: usize, surprises: usize, made: Duration, s
 }
 
 /// Unix time in milliseconds.
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -28,7 +28,7 @@ mod subscribe;
 mod tests;
 mod transactions;
 
-use crate::{chain::Chain, limits, pool::Pool};
+use crate::{chain::Chain, limits, pool::Pool, promises::Promises};
 use alloy_primitives::B256;
 use axum::{
     Router,
@@ -49,6 +49,7 @@ use std::sync::Arc;
 struct Rpc {
     chain: Arc<Chain>,
     pool: Arc<Pool>,
+    promises: Arc<Promises>,
     reads: Gate,
     heavy: Gate,
     sealing: Sealing,
@@ -59,12 +60,14 @@ struct Rpc {
 }
 
 impl Rpc {
-    /// Answers from `chain` and `pool`. Must be called on a tokio runtime, where a task follows the chain from then on.
-    fn new(chain: Arc<Chain>, pool: Arc<Pool>) -> Arc<Self> {
+    /// Answers from `chain` and the pool of `promises`. Must be called on a tokio runtime, where a task follows the chain from
+    /// then on.
+    fn new(chain: Arc<Chain>, promises: Arc<Promises>) -> Arc<Self> {
         let sealing = Sealing::follow(&chain);
         Arc::new(Self {
             chain,
-            pool,
+            pool: promises.pool().clone(),
+            promises,
             reads: Gate::new(limits::RPC_READS),
             heavy: Gate::new(limits::RPC_HEAVY),
             sealing,
@@ -79,8 +82,8 @@ impl Rpc {
 ///
 /// # Panics
 /// If two methods have one name, which a test would have found.
-pub fn router(chain: Arc<Chain>, pool: Arc<Pool>, page: Router) -> Router {
-    let module = module(Rpc::new(chain, pool)).expect("every method has a name of its own");
+pub fn router(chain: Arc<Chain>, promises: Arc<Promises>, page: Router) -> Router {
+    let module = module(Rpc::new(chain, promises)).expect("every method has a name of its own");
     let endpoint = Endpoint::new(module);
     page.layer(middleware::from_fn(move |request: Request, page: Next| {
         let endpoint = endpoint.clone();

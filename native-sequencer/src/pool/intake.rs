@@ -4,14 +4,21 @@
 //! submit ─► intake: decode, recover (a batch, on all cores), admit ─► writer: journal (all that waits, one sync), answer
 //! ```
 //!
-//! An answer that rests on another transaction being there (already known) goes the same way, behind that transaction.
+//! An answer that rests on another transaction being there (already known) goes the same way, behind that transaction. A
+//! promise is decided on where the transaction is admitted, under the queue's lock, and given where the answer is: the journal
+//! has it by then.
 
-use super::{Rejected, Shared, journal::Journal, queue::Standing};
+use super::{
+    Accepted, NoPromise, Rejected, Shared, State,
+    journal::{Entry, Journal},
+    queue::{Standing, Terms},
+};
 use crate::{limits, state::Snapshot};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, Bytes};
 use ocelli_core::{
     evm::{Code, Source},
     key::Key,
+    promise::Window,
     transaction::{Recovered, Transaction},
     value::Value,
 };
@@ -25,17 +32,30 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// A transaction that was handed in, and who waits for the answer.
+/// One answer for each transaction, in order.
+pub(super) type Answers = Vec<Result<Accepted, Rejected>>;
+
+/// Transactions that were handed in together, and who waits for the answers.
 #[derive(Debug)]
 pub(super) struct Submission {
-    pub(super) raw: Bytes,
-    pub(super) answer: oneshot::Sender<Result<B256, Rejected>>,
+    pub(super) raws: Vec<Bytes>,
+    pub(super) wants_promise: bool,
+    pub(super) answer: oneshot::Sender<Answers>,
 }
 
 /// What became of a submission, up to the journal.
 pub(super) struct Admitted {
-    result: Result<Arc<Recovered>, Rejected>,
-    answer: oneshot::Sender<Result<B256, Rejected>>,
+    results: Vec<Result<Taken, Rejected>>,
+    answer: oneshot::Sender<Answers>,
+}
+
+/// A transaction that waits, and is told to whoever handed it in once the journal has it.
+struct Taken {
+    transaction: Arc<Recovered>,
+    /// It did not wait before.
+    is_new: bool,
+    /// It is promised to be in by this height.
+    promised: Option<u64>,
 }
 
 /// Runs the intake until nobody can submit any more.
@@ -45,50 +65,82 @@ pub(super) fn take_in(
     journal: &SyncSender<Vec<Admitted>>,
 ) {
     while let Some(first) = submissions.blocking_recv() {
+        let mut count = first.raws.len();
         let mut batch = vec![first];
-        while batch.len() < limits::POOL_BATCH
+        while count < limits::POOL_BATCH
             && let Ok(next) = submissions.try_recv()
         {
+            count += next.raws.len();
             batch.push(next);
         }
-        let (raws, answers): (Vec<Bytes>, Vec<_>) = batch.into_iter().map(|one| (one.raw, one.answer)).unzip();
-        let results = admit(shared, raws);
-        let admitted = results.into_iter().zip(answers).map(|(result, answer)| Admitted { result, answer });
-        if journal.send(admitted.collect()).is_err() {
+        if journal.send(admit(shared, batch)).is_err() {
             return;
         }
     }
 }
 
-/// Puts transactions into the queue, where they cannot be taken yet. One answer for each, in order.
-fn admit(shared: &Shared, raws: Vec<Bytes>) -> Vec<Result<Arc<Recovered>, Rejected>> {
+/// Puts transactions into the queue, where they cannot be taken yet.
+fn admit(shared: &Shared, batch: Vec<Submission>) -> Vec<Admitted> {
+    let asked = |one: &Submission| std::iter::repeat_n(one.wants_promise, one.raws.len());
+    let wants_promise: Vec<bool> = batch.iter().flat_map(asked).collect();
+    let raws: Vec<&Bytes> = batch.iter().flat_map(|one| &one.raws).collect();
     let mut decoded = decode(shared, &raws);
-    refuse_known(shared, &mut decoded);
-    let recovered = recover(decoded);
+    refuse_known(shared, &mut decoded, &wants_promise);
+    let recovered: Vec<_> = recover(decoded).into_iter().map(|one| one.map(Arc::new)).collect();
+    let mut results = queue_up(shared, recovered, &wants_promise).into_iter();
+    let admitted = |one: Submission| {
+        let results = results.by_ref().take(one.raws.len()).collect();
+        Admitted { results, answer: one.answer }
+    };
+    batch.into_iter().map(admitted).collect()
+}
+
+fn queue_up(
+    shared: &Shared,
+    recovered: Vec<Result<Arc<Recovered>, Rejected>>,
+    wants_promise: &[bool],
+) -> Vec<Result<Taken, Rejected>> {
     loop {
-        let (height, snapshot) = shared.head();
-        let of = |one: &Result<Recovered, Rejected>| standing(&snapshot, one.as_ref().map_err(Rejected::clone)?);
-        let standings: Vec<Result<Standing, Rejected>> = recovered.iter().map(of).collect();
+        let (head, snapshot) = shared.head();
+        let of = |one: &Result<Arc<Recovered>, Rejected>| standing(&snapshot, one.as_ref().map_err(Rejected::clone)?);
+        let standings: Vec<Result<Standing, Rejected>> = recovered.par_iter().with_min_len(64).map(of).collect();
+        let (params, base_fee) = (shared.params(), shared.next_base_fee(&head));
         let mut queue = shared.queue.lock();
         // If the queue has heard of a later block, what was read is too old.
-        if queue.height <= height {
-            let admit = |(one, standing): (Result<Recovered, Rejected>, Result<Standing, Rejected>)| {
-                let one = Arc::new(one?);
-                queue.waiting.admit(one.clone(), standing?).map(|()| one)
-            };
-            return recovered.into_iter().zip(standings).map(admit).collect();
+        if queue.height > head.height {
+            continue;
         }
+        let terms = Terms { params, base_fee, height: queue.begun() + limits::PROMISE_BLOCKS };
+        let each = recovered.into_iter().zip(standings).zip(wants_promise);
+        return each.map(|((one, standing), wants)| queue.admit(one?, standing?, wants.then_some(&terms))).collect();
+    }
+}
+
+impl State {
+    fn admit(
+        &mut self,
+        transaction: Arc<Recovered>,
+        standing: Standing,
+        terms: Option<&Terms<'_>>,
+    ) -> Result<Taken, Rejected> {
+        let is_new = !self.waiting.contains(&transaction.hash());
+        match terms {
+            Some(terms) => self.waiting.promise(&transaction, standing, terms)?,
+            None => self.waiting.admit(transaction.clone(), standing)?,
+        }
+        let promised = terms.and_then(|_| self.waiting.promised_by(&transaction.hash()));
+        Ok(Taken { transaction, is_new, promised })
     }
 }
 
 /// Decodes what was accepted before and recovers who sent it; one answer for each, in order.
-pub(super) fn read_back(shared: &Shared, raws: &[Bytes]) -> Vec<Result<Recovered, Rejected>> {
+pub(super) fn read_back(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Recovered, Rejected>> {
     recover(decode(shared, raws))
 }
 
-fn decode(shared: &Shared, raws: &[Bytes]) -> Vec<Result<Transaction, Rejected>> {
+fn decode(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Transaction, Rejected>> {
     let params = shared.params();
-    let decode = |raw: &Bytes| {
+    let decode = |raw: &&Bytes| {
         let transaction = Transaction::decode(raw, params.chain_id, params.fork)?;
         shared.check_without_sender(&transaction)?;
         Ok(transaction)
@@ -96,14 +148,15 @@ fn decode(shared: &Shared, raws: &[Bytes]) -> Vec<Result<Transaction, Rejected>>
     raws.par_iter().with_min_len(16).map(decode).collect()
 }
 
-/// Spares the work of recovering what is known.
-fn refuse_known(shared: &Shared, decoded: &mut [Result<Transaction, Rejected>]) {
+/// Spares the work of recovering what is known, unless it may be promised now.
+fn refuse_known(shared: &Shared, decoded: &mut [Result<Transaction, Rejected>], wants_promise: &[bool]) {
     let mut seen = HashSet::new();
     let queue = shared.queue.lock();
-    for one in decoded {
+    for (one, wants_promise) in decoded.iter_mut().zip(wants_promise) {
         if let Ok(transaction) = one {
             let hash = transaction.hash();
-            if !seen.insert(hash) || queue.waiting.contains(&hash) {
+            let is_known = !seen.insert(hash) || queue.waiting.contains(&hash);
+            if is_known && !wants_promise {
                 *one = Err(Rejected::AlreadyKnown(hash));
             }
         }
@@ -116,8 +169,11 @@ fn recover(decoded: Vec<Result<Transaction, Rejected>>) -> Vec<Result<Recovered,
     for one in decoded {
         rejected.push(one.map(|transaction| transactions.push(transaction)).err());
     }
-    let shares: Vec<Vec<Transaction>> =
-        transactions.chunks(limits::POOL_BATCH_SHARE).map(<[Transaction]>::to_vec).collect();
+    let mut shares = Vec::with_capacity(transactions.len().div_ceil(limits::POOL_BATCH_SHARE));
+    let mut transactions = transactions.into_iter();
+    while transactions.len() > 0 {
+        shares.push(transactions.by_ref().take(limits::POOL_BATCH_SHARE).collect::<Vec<Transaction>>());
+    }
     let recovered: Vec<_> = shares.into_par_iter().flat_map_iter(Recovered::recover_many).collect();
     let mut recovered = recovered.into_iter();
     let next = |rejected: Option<Rejected>| match rejected {
@@ -153,8 +209,8 @@ pub(super) fn write(shared: &Shared, mut journal: Journal, batches: &Receiver<Ve
         while let Ok(more) = batches.try_recv() {
             batch.extend(more);
         }
-        let accepted = batch.iter().filter_map(|one| one.result.as_deref().ok());
-        let written = journal.append(accepted.map(|one| one.encoded().as_ref()));
+        let taken = batch.iter().flat_map(|one| &one.results).flatten();
+        let written = journal.append(taken.map(|one| Entry::of(&one.transaction, one.promised)));
         if let Err(error) = &written {
             shared.refuse(Rejected::Journal);
             tracing::error!(%error, "the pool's journal cannot be written; no transactions are taken any more");
@@ -165,33 +221,48 @@ pub(super) fn write(shared: &Shared, mut journal: Journal, batches: &Receiver<Ve
 }
 
 fn answer(shared: &Shared, batch: Vec<Admitted>, is_durable: bool) {
-    let accepted: Vec<B256> = batch.iter().filter_map(|one| one.result.as_ref().ok().map(|one| one.hash())).collect();
-    {
+    let after = {
         let mut queue = shared.queue.lock();
-        for hash in &accepted {
+        for one in batch.iter().flat_map(|one| &one.results).flatten() {
+            let hash = one.transaction.hash();
             if is_durable {
-                queue.waiting.made_durable(hash);
-            } else {
-                queue.waiting.remove(hash);
+                queue.waiting.made_durable(&hash);
+            } else if one.is_new {
+                queue.waiting.remove(&hash);
             }
         }
         shared.report(&queue);
-    }
+        // A block that was begun before takes none of these.
+        queue.begun()
+    };
     shared.work.notify_all();
-    for one in batch {
-        let result = one.result.map(|transaction| transaction.hash());
-        // What is said to be known is what came before it, so it rests on the journal as well.
-        let rests_on_journal = matches!(result, Ok(_) | Err(Rejected::AlreadyKnown(_)));
-        let result = if rests_on_journal && !is_durable { Err(Rejected::Journal) } else { result };
-        match &result {
-            Ok(hash) => drop(shared.accepted.send(*hash)),
-            Err(rejected) => {
-                metrics::counter!("ocelli_pool_rejected_total", "reason" => rejected.reason()).increment(1)
-            }
+    for Admitted { results, answer } in batch {
+        let accept = |result: Result<Taken, Rejected>| match result {
+            // What is said to be known is what came before it, so it rests on the journal as well.
+            Ok(_) | Err(Rejected::AlreadyKnown(_)) if !is_durable => Err(Rejected::Journal),
+            Ok(taken) => accepted(shared, taken, after),
+            Err(rejected) => Err(rejected),
+        };
+        let results: Answers = results.into_iter().map(accept).collect();
+        for rejected in results.iter().filter_map(|one| one.as_ref().err()) {
+            metrics::counter!("ocelli_pool_rejected_total", "reason" => rejected.reason()).increment(1);
         }
         // Whoever asked may be gone.
-        let _ = one.answer.send(result);
+        let _ = answer.send(results);
     }
+}
+
+/// What is durable now; blocks above `after` can take it.
+fn accepted(shared: &Shared, taken: Taken, after: u64) -> Result<Accepted, Rejected> {
+    let Taken { transaction, is_new, promised } = taken;
+    if is_new {
+        drop(shared.accepted.send(transaction.hash()));
+    }
+    let window = promised.map(|height| Window { after, height });
+    if window.is_some_and(|window| window.after + limits::PROMISE_BLOCKS_LEFT > window.height) {
+        return Err(Rejected::NoPromise(NoPromise::TooLate));
+    }
+    Ok(Accepted { transaction, window })
 }
 
 /// Rewrites the journal when most of it is of transactions that wait no longer.
@@ -205,9 +276,9 @@ fn compact(shared: &Shared, journal: &mut Journal) {
         (live, queue.waiting.all())
     };
     // What is not durable yet may have taken the place of something that is, and comes behind once more.
-    let encoded: Vec<&[u8]> = waiting.iter().map(|one| one.encoded().as_ref()).collect();
-    match journal.rewrite(&encoded) {
-        Ok(()) => tracing::debug!(transactions = encoded.len(), bytes = live, "rewrote the pool's journal"),
+    let entries: Vec<Entry<&[u8]>> = waiting.iter().map(|(one, promised)| Entry::of(one, *promised)).collect();
+    match journal.rewrite(&entries) {
+        Ok(()) => tracing::debug!(transactions = entries.len(), bytes = live, "rewrote the pool's journal"),
         // The old file has all of them, too, and goes on. If it cannot, the next append says so.
         Err(error) => tracing::warn!(%error, "the pool's journal cannot be rewritten and goes on growing"),
     }

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! file    = magic genesis entry*       magic: "OCPOOL" and the format, 2 bytes; genesis: the chain's genesis hash
-//! entry   = length bytes check         length: 4 bytes, big-endian; bytes: an EIP-2718 transaction
-//!                                      check: the first 8 bytes of its hash
+//! entry   = length height bytes check  length: 4 bytes, big-endian; bytes: an EIP-2718 transaction
+//!                                      height: 8 bytes, big-endian: by when it is promised to be in; 0 if it is not
+//!                                      check: the first 8 bytes of its hash, each combined with one of the height's by XOR
 //! ```
+//!
+//! A transaction that is promised while it waits comes again, with the height.
 //!
 //! Entries are appended, many with one sync. What left the pool stays until the file is rewritten. What was half written when
 //! the power failed was accepted from nobody and is cut off. What is damaged in the middle costs the entries that it hits and
@@ -15,16 +18,45 @@ use crate::{
     store::{DAMAGED_POOL_FILE, NEW_POOL_FILE, POOL_FILE},
 };
 use alloy_primitives::B256;
-use ocelli_core::{hash::keccak256, limits::TRANSACTION_BYTES};
+use ocelli_core::{hash::keccak256, limits::TRANSACTION_BYTES, transaction::Recovered};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
-const MAGIC: [u8; 8] = *b"OCPOOL\x00\x01";
+const MAGIC: [u8; 8] = *b"OCPOOL\x00\x02";
 const HEAD: u64 = (MAGIC.len() + 32) as u64;
+const LENGTH: usize = 4;
+const HEIGHT: usize = 8;
 const CHECK: usize = 8;
+
+/// What the journal keeps of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry<B> {
+    /// The EIP-2718 bytes.
+    pub(super) bytes: B,
+    /// Their hash.
+    pub(super) hash: B256,
+    /// By when it is promised to be in.
+    pub(super) promised: Option<u64>,
+}
+
+/// What a journal held, oldest first.
+pub(super) type Entries = Vec<Entry<Vec<u8>>>;
+
+impl<'a> Entry<&'a [u8]> {
+    /// That of a waiting transaction.
+    pub(super) fn of(transaction: &'a Recovered, promised: Option<u64>) -> Self {
+        Self { bytes: transaction.encoded(), hash: transaction.hash(), promised }
+    }
+
+    fn check(&self) -> [u8; CHECK] {
+        let mut check = self.promised.unwrap_or_default().to_be_bytes();
+        check.iter_mut().zip(self.hash).for_each(|(check, hash)| *check ^= hash);
+        check
+    }
+}
 
 /// The journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +85,12 @@ pub enum PoolError {
     },
 }
 
+impl Entry<Vec<u8>> {
+    fn borrowed(&self) -> Entry<&[u8]> {
+        Entry { bytes: &self.bytes, hash: self.hash, promised: self.promised }
+    }
+}
+
 /// The open journal.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -73,7 +111,7 @@ impl Journal {
     }
 
     /// Opens the journal in `dir`, making it if it is not there, and reads what it holds, oldest first.
-    pub(super) fn open(dir: &Path, genesis: B256) -> Result<(Self, Vec<Vec<u8>>), PoolError> {
+    pub(super) fn open(dir: &Path, genesis: B256) -> Result<(Self, Entries), PoolError> {
         let path = dir.join(POOL_FILE);
         let failed = |source| PoolError::Io { path: path.clone(), source };
         if !path.exists() {
@@ -95,7 +133,7 @@ impl Journal {
                 path.display()
             );
             fs::copy(&path, dir.join(DAMAGED_POOL_FILE)).map_err(failed)?;
-            let whole: Vec<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+            let whole: Vec<Entry<&[u8]>> = entries.iter().map(Entry::borrowed).collect();
             let (file, bytes) = write_beside(dir, &genesis, &whole).map_err(failed)?;
             take_place(dir).map_err(failed)?;
             return Ok((Self::new(dir, genesis, file, bytes), entries));
@@ -115,12 +153,12 @@ impl Journal {
     }
 
     /// Appends transactions; they are durable when this returns. After an error nothing can be appended any more.
-    pub(super) fn append<'a>(&mut self, transactions: impl Iterator<Item = &'a [u8]>) -> io::Result<()> {
+    pub(super) fn append<'a>(&mut self, entries: impl Iterator<Item = Entry<&'a [u8]>>) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the journal is broken"));
         }
         let mut encoded = Vec::new();
-        transactions.for_each(|transaction| append_entry(&mut encoded, transaction));
+        entries.for_each(|entry| append_entry(&mut encoded, &entry));
         if encoded.is_empty() {
             return Ok(());
         }
@@ -137,15 +175,15 @@ impl Journal {
         !self.broken && self.bytes >= self.rewrite_at && self.bytes > 2 * live + limits::POOL_JOURNAL_SLACK
     }
 
-    /// Rewrites the file with nothing but `transactions`. A crash leaves the old file or the new one. After an error the file
+    /// Rewrites the file with nothing but `entries`. A crash leaves the old file or the new one. After an error the file
     /// is the old one and can be appended to, unless nobody knows which of the two has the name.
-    pub(super) fn rewrite(&mut self, transactions: &[&[u8]]) -> io::Result<()> {
+    pub(super) fn rewrite(&mut self, entries: &[Entry<&[u8]>]) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the journal is broken"));
         }
         // Most likely in vain if it was in vain a moment ago.
         self.rewrite_at = self.bytes + limits::POOL_JOURNAL_SLACK;
-        let (file, bytes) = write_beside(&self.dir, &self.genesis, transactions)?;
+        let (file, bytes) = write_beside(&self.dir, &self.genesis, entries)?;
         self.broken = true;
         take_place(&self.dir)?;
         (self.file, self.bytes, self.rewrite_at) = (file, bytes, 0);
@@ -155,10 +193,10 @@ impl Journal {
 }
 
 /// Writes a whole journal beside the old one, and says how long it is.
-fn write_beside(dir: &Path, genesis: &B256, transactions: &[&[u8]]) -> io::Result<(File, u64)> {
+fn write_beside(dir: &Path, genesis: &B256, entries: &[Entry<&[u8]>]) -> io::Result<(File, u64)> {
     let mut encoded = Vec::from(MAGIC);
     encoded.extend_from_slice(genesis.as_slice());
-    transactions.iter().for_each(|transaction| append_entry(&mut encoded, transaction));
+    entries.iter().for_each(|entry| append_entry(&mut encoded, entry));
     let mut file = File::create(dir.join(NEW_POOL_FILE))?;
     file.write_all(&encoded)?;
     file.sync_all()?;
@@ -181,18 +219,19 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn append_entry(encoded: &mut Vec<u8>, transaction: &[u8]) {
+fn append_entry(encoded: &mut Vec<u8>, entry: &Entry<&[u8]>) {
     // At most TRANSACTION_BYTES, which the decoder saw to.
-    encoded.extend_from_slice(&(transaction.len() as u32).to_be_bytes());
-    encoded.extend_from_slice(transaction);
-    encoded.extend_from_slice(&keccak256(transaction)[..CHECK]);
+    encoded.extend_from_slice(&(entry.bytes.len() as u32).to_be_bytes());
+    encoded.extend_from_slice(&entry.promised.unwrap_or_default().to_be_bytes());
+    encoded.extend_from_slice(entry.bytes);
+    encoded.extend_from_slice(&entry.check());
 }
 
 /// What a journal's bytes hold.
 #[derive(Debug, Default)]
 struct Found {
     /// Whole entries, oldest first.
-    entries: Vec<Vec<u8>>,
+    entries: Entries,
     /// Where the last of them ends.
     end: usize,
     /// Bytes before that which belong to no whole entry.
@@ -203,24 +242,27 @@ struct Found {
 fn find_entries(body: &[u8]) -> Found {
     let (mut found, mut at) = (Found::default(), 0);
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(transaction) = whole_entry(rest) else {
+        let Some(entry) = whole_entry(rest) else {
             at += 1;
             continue;
         };
-        found.entries.push(transaction.to_vec());
         found.damaged += at - found.end;
-        at += 4 + transaction.len() + CHECK;
+        at += LENGTH + HEIGHT + entry.bytes.len() + CHECK;
         found.end = at;
+        found.entries.push(Entry { bytes: entry.bytes.to_vec(), hash: entry.hash, promised: entry.promised });
     }
     found
 }
 
-/// The transaction of the entry that `bytes` begin with.
-fn whole_entry(bytes: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = bytes.split_first_chunk()?;
+/// The entry that `bytes` begin with.
+fn whole_entry(bytes: &[u8]) -> Option<Entry<&[u8]>> {
+    let (length, rest) = bytes.split_first_chunk::<LENGTH>()?;
     // No transaction is empty, and trying none is what makes a run of zeros cheap.
     let length =
         Some(u32::from_be_bytes(*length) as usize).filter(|length| (1..=TRANSACTION_BYTES).contains(length))?;
-    let (transaction, rest) = rest.split_at_checked(length)?;
-    (keccak256(transaction)[..CHECK] == *rest.get(..CHECK)?).then_some(transaction)
+    let (height, rest) = rest.split_first_chunk::<HEIGHT>()?;
+    let (bytes, rest) = rest.split_at_checked(length)?;
+    let promised = Some(u64::from_be_bytes(*height)).filter(|height| *height > 0);
+    let entry = Entry { bytes, hash: keccak256(bytes), promised };
+    (entry.check() == *rest.get(..CHECK)?).then_some(entry)
 }

@@ -7,12 +7,20 @@
 //! Of each account, the transactions in `[nonce, ready_until)` follow on each other and the account can pay for all of them:
 //! they are ready as soon as they are durable. The others are idle, and the pool lets go of the cheapest of these first.
 //!
+//! Of the ready ones, the first may be held, because they are promised: [`promised`].
+//!
 //! A change costs as much as transactions change sides, whatever waits beside them.
+
+mod promised;
+
+pub use promised::NoPromise;
+pub(super) use promised::Terms;
 
 use super::Rejected;
 use crate::limits;
 use alloy_primitives::{Address, B256, U256};
 use ocelli_core::transaction::Recovered;
+use promised::Held;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -59,6 +67,10 @@ struct Waiting {
     arrival: u64,
     /// The journal has it: only now may a block.
     durable: bool,
+    /// It is promised, or another of its sender's behind it is.
+    held: bool,
+    /// It is promised to be in by this height.
+    promised: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -76,6 +88,9 @@ struct Account {
 /// Which to let go of first: the lowest fee, and of equal ones the last that came.
 type Worth = (u128, Reverse<u64>, Address, u64);
 
+/// An account's transactions from a nonce on.
+type Line<'a> = (&'a Account, u64);
+
 /// All waiting transactions.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -87,6 +102,7 @@ pub(super) struct Queue {
     ready: HashSet<Address>,
     /// Accounts that waiting transactions carry authorizations of, and how many.
     authorities: HashMap<Address, usize>,
+    held: Held,
     bytes: usize,
     arrivals: u64,
 }
@@ -158,9 +174,13 @@ impl Account {
         }
     }
 
+    /// What can be taken with this nonce, once those before it are.
+    fn next_at(&self, nonce: u64) -> Option<&Waiting> {
+        self.waiting.get(&nonce).filter(|next| next.durable && nonce < self.ready_until)
+    }
+
     fn next_is_ready(&self) -> bool {
-        let next = self.waiting.get(&self.standing.nonce);
-        self.ready_until > self.standing.nonce && next.is_some_and(|next| next.durable)
+        self.next_at(self.standing.nonce).is_some()
     }
 }
 
@@ -238,7 +258,8 @@ impl Queue {
     fn insert(&mut self, transaction: Arc<Recovered>, standing: Standing) {
         let (sender, nonce) = (transaction.sender(), transaction.nonce());
         self.arrivals += 1;
-        let waiting = Waiting { arrival: self.arrivals, durable: false, transaction: transaction.clone() };
+        let (arrival, transaction_too) = (self.arrivals, transaction.clone());
+        let waiting = Waiting { arrival, durable: false, held: false, promised: None, transaction: transaction_too };
         self.take_out(&sender, nonce);
         let account = self.accounts.entry(sender).or_insert_with(|| Account::new(standing));
         account.cost = account.cost.saturating_add(transaction.max_cost());
@@ -269,6 +290,9 @@ impl Queue {
         }
         let known = account.and_then(|account| account.waiting.get(&found)).map(|waiting| &*waiting.transaction);
         if let Some(known) = known {
+            if let Some(height) = self.held_until(&transaction.sender(), found) {
+                return Err(Rejected::Promised { known: known.hash(), height });
+            }
             check_replacement(known, transaction)?;
         }
         let others = account.map_or(U256::ZERO, |account| account.cost);
@@ -299,7 +323,10 @@ impl Queue {
             return Err(Rejected::DelegatedLimit);
         }
         let authorities = transaction.authorities().iter().flatten();
-        let mut crowded = authorities.filter(|authority| self.accounts.get(*authority).map_or(0, length) > most);
+        // What is promised must stay worth something, however little it is.
+        let reserved = |authority: &Address| self.held.accounts.contains(authority);
+        let crowded = |authority: &Address| self.accounts.get(authority).map_or(0, length) > most;
+        let mut crowded = authorities.filter(|authority| reserved(authority) || crowded(authority));
         crowded.next().map_or(Ok(()), |authority| Err(Rejected::AuthorityReserved(*authority)))
     }
 
@@ -403,7 +430,7 @@ impl Queue {
         while stands && nonce < account.ready_until && account.shrink(&mut self.idle) {}
         let waiting = account.waiting.remove(&nonce)?;
         self.idle.remove(&waiting.worth());
-        let transaction = waiting.transaction;
+        let transaction = waiting.transaction.clone();
         account.cost = account.cost.saturating_sub(transaction.max_cost());
         account.bytes -= size(&transaction);
         self.bytes -= size(&transaction);
@@ -416,6 +443,7 @@ impl Queue {
                 }
             }
         }
+        self.forget_held(sender, nonce, &waiting);
         self.note_ready(sender);
         Some(transaction)
     }
@@ -435,23 +463,30 @@ impl Queue {
         }
     }
 
-    /// Up to `most` transactions that a block with this base fee can take, each account's in the order of nonces.
+    /// Up to `most` transactions that a block with this base fee can take, each account's in the order of nonces: first those
+    /// that are held, and how many these are.
     ///
-    /// It goes in rounds, one transaction of each account a round, so a long queue delays nobody but its own account. In a
+    /// The others go in rounds, one transaction of each account a round, so a long queue delays nobody but its own account. In a
     /// round the highest tips go first, and of equal ones the one that came first. They stay in the queue.
-    pub(super) fn take(&self, most: usize, base_fee: u64) -> Vec<Arc<Recovered>> {
-        let mut taken = Vec::new();
-        let mut accounts: Vec<&Account> = self.ready.iter().filter_map(|sender| self.accounts.get(sender)).collect();
+    pub(super) fn take(&self, most: usize, base_fee: u64) -> (Vec<Arc<Recovered>>, usize) {
+        let (mut taken, begun) = self.take_held(most, base_fee);
+        let held = taken.len();
+        let mut accounts: Vec<Line<'_>> = self
+            .ready
+            .iter()
+            .filter_map(|sender| {
+                let account = self.accounts.get(sender)?;
+                Some((account, begun.get(sender).copied().unwrap_or(account.standing.nonce)))
+            })
+            .collect();
         let mut round = 0;
         while !accounts.is_empty() && taken.len() < most {
-            let mut offers: Vec<(Reverse<u128>, u64, &Account, &Waiting)> = accounts
+            let mut offers: Vec<(Reverse<u128>, u64, Line<'_>, &Waiting)> = accounts
                 .iter()
-                .filter_map(|account| {
-                    let nonce = account.standing.nonce + round;
-                    let next =
-                        account.waiting.get(&nonce).filter(|next| next.durable && nonce < account.ready_until)?;
+                .filter_map(|(account, first)| {
+                    let next = account.next_at(first + round)?;
                     let tip = next.transaction.effective_tip(base_fee)?;
-                    Some((Reverse(tip), next.arrival, *account, next))
+                    Some((Reverse(tip), next.arrival, (*account, *first), next))
                 })
                 .collect();
             offers.sort_unstable_by_key(|(tip, arrival, ..)| (*tip, *arrival));
@@ -460,14 +495,33 @@ impl Queue {
             taken.extend(offers.iter().take(fits).map(|(.., next)| next.transaction.clone()));
             round += 1;
         }
-        taken
+        (taken, held)
     }
 
-    /// All transactions, durable or not, in the order in which they came.
-    pub(super) fn all(&self) -> Vec<Arc<Recovered>> {
+    /// Those that are held, the account first whose first one came first; and for each account, the nonce after them.
+    fn take_held(&self, most: usize, base_fee: u64) -> (Vec<Arc<Recovered>>, HashMap<Address, u64>) {
+        let held = self.held.accounts.iter().filter_map(|sender| Some((*sender, self.accounts.get(sender)?)));
+        let mut held: Vec<(Address, &Account)> = held.collect();
+        held.sort_unstable_by_key(|(_, account)| account.waiting.values().next().map(|first| first.arrival));
+        let (mut taken, mut begun) = (Vec::new(), HashMap::with_capacity(held.len()));
+        for (sender, account) in held {
+            let mut nonce = account.standing.nonce;
+            while let Some(next) = account.next_at(nonce).filter(|next| next.held && taken.len() < most)
+                && next.transaction.effective_tip(base_fee).is_some()
+            {
+                taken.push(next.transaction.clone());
+                nonce += 1;
+            }
+            begun.insert(sender, nonce);
+        }
+        (taken, begun)
+    }
+
+    /// All transactions, durable or not, in the order in which they came, and by when they are promised.
+    pub(super) fn all(&self) -> Vec<(Arc<Recovered>, Option<u64>)> {
         let mut all: Vec<&Waiting> = self.accounts.values().flat_map(|account| account.waiting.values()).collect();
         all.sort_unstable_by_key(|waiting| waiting.arrival);
-        all.into_iter().map(|waiting| waiting.transaction.clone()).collect()
+        all.into_iter().map(|waiting| (waiting.transaction.clone(), waiting.promised)).collect()
     }
 }
 

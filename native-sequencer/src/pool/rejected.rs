@@ -3,6 +3,7 @@
 //! Libraries tell errors apart by pieces of geth's messages, so the beginnings below are geth's, and what follows a colon is
 //! for people. The tests hold the pieces that viem and ethers look for.
 
+use super::NoPromise;
 use crate::limits;
 use alloy_primitives::{Address, B256, U256};
 use ocelli_core::transaction::TransactionError;
@@ -71,6 +72,17 @@ pub enum Rejected {
         /// The transaction that waits.
         known: B256,
     },
+    /// Another transaction with this nonce is promised, or one behind it is, so nothing takes its place.
+    #[error("replacement transaction refused: {known} is needed for a promise, which holds up to block {height}")]
+    Promised {
+        /// The transaction that waits.
+        known: B256,
+        /// The last block by which it is promised to be in.
+        height: u64,
+    },
+    /// A promise was asked for that cannot be given.
+    #[error("no promise can be given: {0}. eth_sendRawTransaction asks for none")]
+    NoPromise(NoPromise),
     /// The sender is a contract (EIP-3607).
     #[error("sender not an eoa: {0} has code")]
     SenderHasCode(Address),
@@ -121,6 +133,8 @@ impl Rejected {
             Self::FeeTooLow { .. } => "fee_too_low",
             Self::GasLimit { .. } => "gas_limit",
             Self::Underpriced { .. } => "underpriced",
+            Self::Promised { .. } => "promised",
+            Self::NoPromise(_) => "no_promise",
             Self::SenderHasCode(_) => "sender_has_code",
             Self::DelegatedLimit | Self::AuthorityReserved(_) => "delegated",
             Self::AccountFull => "account_full",

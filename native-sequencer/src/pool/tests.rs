@@ -1,7 +1,9 @@
 //! What a pool promises, on a real chain with a real store and journal.
 
+mod journal;
 mod kit;
 mod ordering;
+mod promises;
 
 use super::*;
 use crate::store;
@@ -26,9 +28,9 @@ async fn an_accepted_transaction_waits_and_can_be_taken() {
     assert_eq!((node.pool.pending(), node.pool.queued()), (3, 0));
     assert_eq!((node.pool.next_nonce(&one.address()), node.pool.next_nonce(&two.address())), (2, 1));
     // A round has one of each account.
-    assert_eq!(node.pool.take(10, 7), [sent[0].clone(), sent[2].clone(), sent[1].clone()]);
-    assert_eq!(node.pool.take(2, 7), [sent[0].clone(), sent[2].clone()]);
-    assert_eq!(node.pool.take(10, MAX_FEE as u64 + 1), []);
+    assert_eq!(node.pool.take(10, 7).transactions, [sent[0].clone(), sent[2].clone(), sent[1].clone()]);
+    assert_eq!(node.pool.take(2, 7).transactions, [sent[0].clone(), sent[2].clone()]);
+    assert_eq!(node.pool.take(10, MAX_FEE as u64 + 1).transactions, []);
 }
 
 #[tokio::test]
@@ -160,7 +162,7 @@ async fn a_replacement_has_to_offer_a_tenth_more_in_both_numbers() {
     let second = with(1_100, 110);
     node.submit(&second).await.expect("accepted");
     assert_eq!(node.pool.get(&first.hash()), None);
-    assert_eq!(node.pool.take(10, 7), [second]);
+    assert_eq!(node.pool.take(10, 7).transactions, [second]);
 }
 
 #[tokio::test]
@@ -172,10 +174,10 @@ async fn a_gap_waits_until_it_is_filled() {
         node.submit(&at(nonce)).await.expect("accepted");
     }
     assert!(!node.pool.wait_for_work(Duration::ZERO));
-    assert_eq!((node.pool.take(10, 7).len(), node.pool.pending(), node.pool.queued()), (0, 0, 3));
+    assert_eq!((node.pool.take(10, 7).transactions.len(), node.pool.pending(), node.pool.queued()), (0, 0, 3));
     assert_eq!(node.pool.next_nonce(&wallet.address()), 0);
     node.submit(&at(0)).await.expect("accepted");
-    assert_eq!(node.pool.take(10, 7), [at(0), at(1), at(2)]);
+    assert_eq!(node.pool.take(10, 7).transactions, [at(0), at(1), at(2)]);
     assert_eq!((node.pool.pending(), node.pool.queued()), (3, 1));
     assert_eq!(node.pool.next_nonce(&wallet.address()), 3);
 }
@@ -191,7 +193,7 @@ async fn a_sealed_block_takes_its_transactions_and_those_it_displaces() {
     // The block has another transaction with the second nonce than the pool.
     let other = offer(&one, Offer { nonce: 1, value: 99, ..Offer::default() });
     node.seal(&[sent[0].clone(), other]);
-    assert_eq!(node.pool.take(10, 7), [sent[2].clone()]);
+    assert_eq!(node.pool.take(10, 7).transactions, [sent[2].clone()]);
     assert_eq!(node.pool.refusal(&sent[0].hash()), None);
     let reason = node.pool.refusal(&sent[1].hash()).expect("a reason");
     assert_eq!(reason, "its nonce was used in block 1");
@@ -213,7 +215,7 @@ async fn a_delegation_moves_the_authoritys_nonce_too() {
     node.submit(&delegation).await.expect("accepted");
     node.seal(&[delegation]);
     assert_eq!(node.pool.get(&waiting[0].hash()), None);
-    assert_eq!(node.pool.take(10, 7), [waiting[1].clone()]);
+    assert_eq!(node.pool.take(10, 7).transactions, [waiting[1].clone()]);
 }
 
 #[tokio::test]
@@ -229,7 +231,7 @@ async fn an_account_that_was_emptied_loses_what_it_cannot_pay_for() {
     let all = U256::from(9_999) * U256::from(ether);
     let emptying = kit::send(&wallet, 0, all);
     node.seal(&[emptying]);
-    assert_eq!(node.pool.take(10, 7), [cheap]);
+    assert_eq!(node.pool.take(10, 7).transactions, [cheap]);
     assert_eq!(node.pool.refusal(&dear.hash()).as_deref(), Some("insufficient funds in block 1"));
 }
 
@@ -242,7 +244,7 @@ async fn what_was_refused_is_gone_and_its_reason_is_known() {
         node.submit(&at(nonce)).await.expect("accepted");
     }
     node.pool.drop_refused(&at(1).hash(), &Refused::RowWork);
-    assert_eq!(node.pool.take(10, 7), [at(0)]);
+    assert_eq!(node.pool.take(10, 7).transactions, [at(0)]);
     assert_eq!(node.pool.get(&at(1).hash()), None);
     assert!(node.pool.refusal(&at(1).hash()).expect("a reason").contains("work"));
     assert_eq!(node.pool.queued(), 1);
@@ -257,38 +259,13 @@ async fn an_accepted_transaction_outlives_the_process() {
         node.submit(transaction).await.expect("accepted");
     }
     node.reopen();
-    assert_eq!(node.pool.take(10, 7), sent);
+    assert_eq!(node.pool.take(10, 7).transactions, sent);
     // A crash between a block and whatever the pool does about it: the pool hears of it only by opening.
     node.publish(&sent[..2]);
     node.reopen();
-    assert_eq!(node.pool.take(10, 7), sent[2..]);
+    assert_eq!(node.pool.take(10, 7).transactions, sent[2..]);
     assert_eq!(node.submit(&sent[3]).await, Err(Rejected::AlreadyKnown(sent[3].hash())));
     assert_eq!(node.submit(&sent[0]).await, Err(Rejected::NonceTooLow { next: 2, found: 0 }));
-}
-
-#[tokio::test]
-async fn a_journal_that_ends_anywhere_keeps_what_is_whole() {
-    let mut node = Node::new(1);
-    let mut wallet = Wallet::new(0);
-    let mut ends = vec![node.journal().len()];
-    let sent: Vec<Recovered> = (0..3).map(|at| wallet.transfer(Address::ZERO, at)).collect();
-    for transaction in &sent {
-        node.submit(transaction).await.expect("accepted");
-        ends.push(node.journal().len());
-    }
-    let whole = node.journal();
-    for length in (ends[0]..=whole.len()).rev().step_by(7) {
-        node.reopen_with_journal(&whole[..length]);
-        let kept = ends.iter().filter(|end| **end <= length).count() - 1;
-        assert_eq!(node.pool.take(10, 7), sent[..kept], "{length} bytes");
-    }
-    let mut garbled = whole.clone();
-    garbled[ends[1] + 20] ^= 1;
-    node.reopen_with_journal(&garbled);
-    assert_eq!(node.pool.take(10, 7), sent[..1]);
-    node.submit(&sent[1]).await.expect("goes on after what was damaged");
-    node.reopen();
-    assert_eq!(node.pool.take(10, 7), sent, "what stood behind the damage was kept");
 }
 
 /// The journal has what left the pool as well, before what waits: it is no reason to refuse what waits.
@@ -308,7 +285,7 @@ async fn what_was_accepted_is_back_whatever_stands_before_it_in_the_journal() {
         node.submit(transaction).await.expect("accepted");
     }
     node.reopen();
-    assert_eq!(node.pool.take(10, 7), kept);
+    assert_eq!(node.pool.take(10, 7).transactions, kept);
 }
 
 /// It has taken the place of one that is durable already, which the journal would lose.
@@ -324,7 +301,7 @@ fn a_journal_is_rewritten_with_what_is_not_durable_yet() {
     queue.made_durable(&old.hash());
     queue.admit(new.clone(), standing).expect("replaces");
     assert_eq!(queue.get(&new.hash()), None, "it is not durable");
-    assert_eq!(queue.all(), [new]);
+    assert_eq!(queue.all(), [(new, None)]);
 }
 
 #[tokio::test]
@@ -353,84 +330,6 @@ async fn after_a_fault_nothing_is_accepted() {
     assert_eq!(refused, Err(Rejected::Faulty { height: 7 }));
     assert!(node.pool.ready().is_err_and(|why| why.contains("block 7")));
     assert_eq!(node.pool.pending() + node.pool.queued(), 0);
-}
-
-#[test]
-fn damage_in_the_middle_of_a_journal_costs_the_entries_that_it_hits() {
-    let texts: [&[u8]; 4] = [b"one", b"two", b"three", b"four"];
-    let written = |dir: &Path, entries: &[&[u8]]| {
-        let (mut journal, _) = Journal::open(dir, B256::ZERO).expect("opens");
-        journal.append(entries.iter().copied()).expect("appends");
-        fs::read(dir.join(store::POOL_FILE)).expect("is there")
-    };
-    let whole = written(tempfile::tempdir().expect("a folder").path(), &texts);
-    let head = whole.len() - texts.iter().map(|text| 4 + text.len() + 8).sum::<usize>();
-    let second = head + 4 + texts[0].len() + 8;
-    for at in second..second + 4 + texts[1].len() + 8 {
-        let dir = tempfile::tempdir().expect("a folder");
-        let path = dir.path().join(store::POOL_FILE);
-        let mut damaged = whole.clone();
-        damaged[at] ^= 1;
-        fs::write(&path, &damaged).expect("writes");
-        // What is appended afterwards is found as well: the damage is gone from the file.
-        written(dir.path(), &[b"five"]);
-        let (_, entries) = Journal::open(dir.path(), B256::ZERO).expect("opens");
-        assert_eq!(entries, [texts[0], texts[2], texts[3], b"five"], "byte {at}");
-        assert_eq!(fs::metadata(&path).expect("is there").len(), whole.len() as u64 + 1);
-    }
-}
-
-#[test]
-fn another_chains_journal_is_refused() {
-    let (mut node, other) = (Node::new(1), Node::new(2));
-    let journal = other.journal();
-    let error = node.try_reopen_with_journal(&journal).expect_err("another chain's");
-    assert!(error.to_string().contains("pool.journal"), "{error}");
-}
-
-#[tokio::test]
-async fn a_journals_bytes_are_as_drawn() {
-    let node = Node::new(1);
-    let sent = Wallet::new(0).transfer(Address::ZERO, 1);
-    node.submit(&sent).await.expect("accepted");
-    let length = (sent.encoded().len() as u32).to_be_bytes();
-    let head = [b"OCPOOL\x00\x01".as_slice(), node.chain.config.genesis_hash().as_slice()].concat();
-    assert_eq!(node.journal(), [&head, &length[..], sent.encoded(), &sent.hash()[..8]].concat());
-}
-
-#[test]
-fn a_rewritten_journal_holds_what_waits() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let genesis = B256::repeat_byte(1);
-    let (mut journal, entries) = Journal::open(dir.path(), genesis).expect("opens");
-    assert!(entries.is_empty());
-    journal.append([b"one".as_slice(), b"two", b"three"].into_iter()).expect("appends");
-    journal.rewrite(&[b"two"]).expect("rewrites");
-    journal.append([b"four".as_slice()].into_iter()).expect("appends");
-    drop(journal);
-    fs::write(dir.path().join(store::NEW_POOL_FILE), "half").expect("writes");
-    let (mut journal, entries) = Journal::open(dir.path(), genesis).expect("opens");
-    assert_eq!(entries, [b"two".to_vec(), b"four".to_vec()]);
-    assert!(!journal.is_stale(0));
-    let long = vec![7; 1 << 20];
-    (0..=limits::POOL_JOURNAL_SLACK >> 20)
-        .for_each(|_| journal.append([long.as_slice()].into_iter()).expect("appends"));
-    assert!(journal.is_stale(0) && !journal.is_stale(1 << 30));
-}
-
-#[test]
-fn a_journal_that_cannot_be_rewritten_goes_on() {
-    let dir = tempfile::tempdir().expect("a folder");
-    let (mut journal, _) = Journal::open(dir.path(), B256::ZERO).expect("opens");
-    journal.append([b"one".as_slice()].into_iter()).expect("appends");
-    // Nothing can be written under the name of the new file.
-    fs::create_dir(dir.path().join(store::NEW_POOL_FILE)).expect("makes a folder");
-    assert!(journal.rewrite(&[b"one"]).is_err());
-    journal.append([b"two".as_slice()].into_iter()).expect("appends");
-    assert!(!journal.is_stale(0), "it is not tried again at once");
-    drop(journal);
-    let (_, entries) = Journal::open(dir.path(), B256::ZERO).expect("opens");
-    assert_eq!(entries, [b"one".to_vec(), b"two".to_vec()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

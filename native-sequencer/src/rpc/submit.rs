@@ -1,4 +1,5 @@
-//! Transactions come in: `eth_sendRawTransaction`, and `eth_sendRawTransactionSync` (EIP-7966), which waits for the receipt.
+//! Transactions come in: `eth_sendRawTransaction`, `eth_sendRawTransactionSync` (EIP-7966), which waits for the receipt, and
+//! `ocelli_sendRawTransaction`, which answers with the sequencer's promise.
 
 use super::{
     Rpc, convert,
@@ -6,15 +7,17 @@ use super::{
     methods::{Arguments, Methods},
 };
 use crate::limits;
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{Address, B256, Bytes, U64, keccak256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use jsonrpsee::{core::RegisterMethodError, types::Params};
-use serde::Deserialize;
+use ocelli_core::promise::{Promise, SignedPromise};
+use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.waiting("eth_sendRawTransaction", send)?;
-    methods.waiting("eth_sendRawTransactionSync", send_and_wait)
+    methods.waiting("eth_sendRawTransactionSync", send_and_wait)?;
+    methods.waiting("ocelli_sendRawTransaction", send_for_a_promise)
 }
 
 async fn send(rpc: Arc<Rpc>, params: Params<'static>) -> Result<B256, RpcError> {
@@ -49,6 +52,43 @@ async fn send_and_wait(rpc: Arc<Rpc>, params: Params<'static>) -> Result<Transac
     };
     let receipt = found.and_then(|(block, index)| convert::receipt(&block, index));
     receipt.ok_or(RpcError::NotInTime { hash, waited: wait })
+}
+
+async fn send_for_a_promise(rpc: Arc<Rpc>, params: Params<'static>) -> Result<Promised, RpcError> {
+    let raw: Bytes = Arguments::new(&params, 1)?.required()?;
+    drop(params);
+    let promised = rpc.promises.submit(raw).await.map_err(|rejected| RpcError::Rejected(rejected.to_string()))?;
+    Ok(promised.into())
+}
+
+/// A promise as JSON: what is signed, field by field, and the signature.
+#[derive(Debug, Serialize)]
+struct Promised {
+    hash: B256,
+    promise: Terms,
+    signature: Bytes,
+}
+
+/// What is promised; numbers are quantities.
+#[derive(Debug, Serialize)]
+struct Terms {
+    transaction: B256,
+    sender: Address,
+    nonce: U64,
+    after: U64,
+    height: U64,
+    term: U64,
+}
+
+impl From<SignedPromise> for Promised {
+    fn from(signed: SignedPromise) -> Self {
+        let Promise { transaction, sender, nonce, after, height, term } = signed.promise;
+        let [nonce, after, height, term] = [nonce, after, height, term].map(U64::from);
+        let promise = Terms { transaction, sender, nonce, after, height, term };
+        // r, s and 27 or 28, as wallets and contracts take it.
+        let signature = alloy_primitives::Signature::from(&signed.signature).as_bytes().into();
+        Self { hash: transaction, promise, signature }
+    }
 }
 
 /// A time in milliseconds: a number, as EIP-7966's examples have it, or a quantity, as its table does.

@@ -174,12 +174,12 @@ proptest! {
         let standing = Standing { balance: balance(1_000), ..Standing::default() };
         for one in &admits {
             let one = &transactions()[one];
-            let before = queue.all();
+            let before: Vec<_> = queue.all().into_iter().map(|(one, _)| one).collect();
             let idle = queue.idle();
             let result = queue.admit(one.clone(), standing);
             queue.made_durable(&one.hash());
             prop_assert!(queue.len() <= 5);
-            let after = queue.all();
+            let after: Vec<_> = queue.all().into_iter().map(|(one, _)| one).collect();
             let gone: Vec<_> = before.iter().filter(|old| !queue.contains(&old.hash())).collect();
             match result {
                 Ok(()) => {
@@ -208,7 +208,7 @@ fn compare(queue: &Queue, model: &Model) -> Result<(), TestCaseError> {
         prop_assert_eq!(queue.get(&one.hash()).is_some(), *durable, "of account {}", account);
     }
     for base_fee in [0, 110, 150, 250] {
-        let taken = queue.take(usize::MAX, base_fee);
+        let taken = queue.take(usize::MAX, base_fee).0;
         let mut expected = 0;
         for account in 0..ACCOUNTS {
             let usable = model.ready(account).into_iter();
@@ -245,7 +245,7 @@ fn long_queues_do_not_delay_other_accounts_and_tips_decide_in_a_round() {
     (0..NONCES).for_each(|nonce| admit(0, nonce, 2));
     admit(1, 0, 0);
     admit(2, 0, 1);
-    let order: Vec<(Address, u64)> = queue.take(4, 0).iter().map(|one| (one.sender(), one.nonce())).collect();
+    let order: Vec<(Address, u64)> = queue.take(4, 0).0.iter().map(|one| (one.sender(), one.nonce())).collect();
     let [zero, one, two] = [0, 1, 2].map(|seed| Wallet::new(seed).address());
     assert_eq!(order, [(zero, 0), (two, 0), (one, 0), (zero, 1)]);
 }

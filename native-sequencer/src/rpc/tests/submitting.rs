@@ -1,7 +1,12 @@
 //! Transactions in, receipts out, through pool, producer and store.
 
 use super::world::World;
-use alloy_primitives::{Address, B256};
+use crate::limits;
+use alloy_primitives::{Address, B256, Bytes};
+use ocelli_core::{
+    promise::{Promise, Window},
+    typed_data::{SigningDomain, TypedData},
+};
 use ocelli_tests::wallet::Wallet;
 use serde_json::{Value, json};
 
@@ -24,6 +29,31 @@ async fn a_raw_transaction_becomes_a_receipt() {
     }
     let again = world.error("eth_sendRawTransaction", json!([transfer.encoded()])).await;
     assert_eq!(again, (-32000, "nonce too low: next nonce 1, tx nonce 0".to_owned()));
+}
+
+#[tokio::test]
+async fn a_promise_is_the_sequencers_word_on_what_was_sent() {
+    let mut wallets = [0].map(Wallet::new);
+    let world = World::new(&wallets);
+    let transfer = wallets[0].transfer(Address::repeat_byte(9), 5);
+    let answer = world.result("ocelli_sendRawTransaction", json!([transfer.encoded()])).await;
+    let promise = Promise::new(&transfer, Window { after: 0, height: limits::PROMISE_BLOCKS }, 0);
+    let quantities = json!({
+        "transaction": transfer.hash(), "sender": transfer.sender().to_string().to_lowercase(), "nonce": "0x0",
+        "after": "0x0", "height": format!("{:#x}", promise.height), "term": "0x0",
+    });
+    assert_eq!((&answer["hash"], &answer["promise"]), (&json!(transfer.hash()), &quantities));
+    let signature: Bytes = serde_json::from_value(answer["signature"].clone()).expect("bytes");
+    let signature = alloy_primitives::Signature::try_from(&signature[..]).expect("a signature");
+    let config = world.chain.config();
+    let domain = SigningDomain::new(config.params.chain_id, &config.genesis_hash());
+    let signer = signature.recover_address_from_prehash(&promise.digest(&domain));
+    assert_eq!(signer.expect("a signer"), config.params.sequencer);
+    assert!(world.pool.get(&transfer.hash()).is_some());
+    let gapped = wallets[0].clone();
+    let gapped = Wallet { nonce: 7, ..gapped }.transfer(Address::ZERO, 1);
+    let (code, message) = world.error("ocelli_sendRawTransaction", json!([gapped.encoded()])).await;
+    assert!(code == -32000 && message.starts_with("no promise can be given"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ use crate::{
     listener::{self, Backlog},
     pool::Pool,
     producer::Producer,
+    promises::Promises,
     rpc,
     store::Store,
 };
@@ -66,9 +67,11 @@ impl World {
             recovered.states,
             recovered.certificate,
         ));
+        let recovered_term = chain.head().header.term;
         let page = Router::new().route("/", axum::routing::get(|| async { "the page" }));
         let pool = Arc::new(Pool::open(dir.path(), chain.clone()).expect("opens"));
-        let app = rpc::router(chain.clone(), pool.clone(), page);
+        let promises = Promises::new(&chain, pool.clone(), made.key.clone(), recovered_term);
+        let app = rpc::router(chain.clone(), Arc::new(promises), page);
         Self { made, chain, store, pool, app, _dir: dir }
     }
 
