@@ -76,6 +76,12 @@ pub const ATTESTATION_TASKS_BYTES: usize = 64 << 10;
 pub const ATTESTATION_BYTES: usize = ATTESTATION_TASKS_BYTES + 4 * ATTESTATION_BLOCKS + 512;
 /// Most bytes of an encoded promise: three numbers, a hash, an address and a signature.
 pub const PROMISE_BYTES: usize = 256;
+/// Most transactions that are handed in together.
+pub const SUBMISSION_TRANSACTIONS: usize = 1 << 10;
+/// Most bytes of an encoded submission: several of the largest transactions, or as many small ones as there may be.
+pub const SUBMISSION_BYTES: usize = 1 << 20;
+/// Most bytes of the encoded verdicts on a submission: a promise each, or why there is none.
+pub const VERDICTS_BYTES: usize = 1 << 20;
 /// Most attestations in one certificate.
 pub const CERTIFICATE_ATTESTATIONS: usize = 1 << 12;
 /// Most bytes of an encoded certificate.

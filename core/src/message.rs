@@ -5,9 +5,11 @@
 
 mod receipt_proof;
 mod state_proof;
+mod submission;
 
 pub use receipt_proof::{ReceiptProof, ReceiptProofError, RowPlace};
 pub use state_proof::{ProvenKey, StateProof, StateProofError};
+pub use submission::{Submission, Verdict, Verdicts};
 
 use crate::{header::SignedHeader, manifest::Manifest, merkle::Frontier};
 use alloc::boxed::Box;

@@ -1,5 +1,5 @@
 //! The verifier API: blocks, bodies, proofs, certificates and the stream of what happens, and the way back in for
-//! attestations and evidence. `docs/api.md` describes it from outside.
+//! attestations, evidence and transactions in bulk. `docs/api.md` describes it from outside.
 //!
 //! Guaranteed: what is served is durable, what a block's hash names never changes, and nothing that came in is passed on
 //! before the core has checked it. Nothing here blocks an async thread, and everything that a peer can make this do is
@@ -18,6 +18,7 @@ mod peers;
 mod proofs;
 mod stream;
 mod submissions;
+mod transactions;
 
 pub use error::ApiError;
 pub use evidence::{EvidenceBook, EvidenceBookError};
@@ -27,6 +28,7 @@ use crate::{
     chain::{Chain, ProvenFault},
     collect::Collecting,
     limits,
+    promises::Promises,
 };
 use axum::{
     Router,
@@ -44,6 +46,8 @@ use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, timeout::Timeout
 pub struct ApiOptions {
     /// The chain.
     pub chain: Arc<Chain>,
+    /// Where transactions go, and who promises them.
+    pub promises: Arc<Promises>,
     /// Where attestations go.
     pub collecting: Collecting,
     /// Confirmed faults and their evidence.
@@ -74,6 +78,9 @@ type Gate = crate::gate::Gate<ApiError>;
 struct Api {
     chain: Arc<Chain>,
     gate: Gate,
+    promises: Arc<Promises>,
+    submissions: Gate,
+    submission_sockets: Gate,
     collecting: Collecting,
     attestation_peers: Peers,
     evidence: EvidenceBook,
@@ -97,6 +104,9 @@ pub fn router(options: ApiOptions) -> Router {
     let api = Arc::new(Api {
         chain: options.chain,
         gate: Gate::new(limits::API_BLOCKING),
+        promises: options.promises,
+        submissions: Gate::new(limits::SUBMISSIONS),
+        submission_sockets: Gate::new(limits::SUBMISSION_SOCKETS),
         collecting: options.collecting,
         attestation_peers: Peers::new(limits::ATTESTATIONS_A_PEER),
         evidence: options.evidence,
@@ -113,6 +123,7 @@ pub fn router(options: ApiOptions) -> Router {
         .merge(submitting())
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limits::API_REQUEST))
         .route("/stream", get(stream::stream))
+        .route("/transactions/stream", get(transactions::stream))
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(cross_origin());
@@ -141,9 +152,10 @@ fn reading() -> Router<Arc<Api>> {
 
 fn submitting() -> Router<Arc<Api>> {
     let attestations = post(submissions::attest).layer(DefaultBodyLimit::max(ocelli_core::limits::ATTESTATION_BYTES));
-    // Evidence is read by hand, after its sender has got a turn.
+    // Evidence and transactions are read by hand, after their sender has got a turn.
     let evidence = post(submissions::accuse).layer(DefaultBodyLimit::disable());
-    Router::new().route("/attestations", attestations).route("/evidence", evidence)
+    let transactions = post(transactions::submit).layer(DefaultBodyLimit::disable());
+    Router::new().route("/attestations", attestations).route("/evidence", evidence).route("/transactions", transactions)
 }
 
 /// Any page may read and verify; nothing here depends on who asks.

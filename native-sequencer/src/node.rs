@@ -107,6 +107,7 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
     let (stop_reading, stopping) = watch::channel(false);
     let api = api::router(ApiOptions {
         chain: chain.clone(),
+        promises: promises.clone(),
         collecting,
         evidence,
         on_fault: Arc::new(move |fault| {

@@ -88,6 +88,11 @@ impl Streams {
         Self { frames, stopping, open: Arc::default() }
     }
 
+    /// Turns true when the sequencer goes down.
+    pub(super) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.clone()
+    }
+
     fn admit(&self, peer: Peer) -> Result<Admitted, ApiError> {
         let mut open = self.open.lock();
         let of_peer = open.of.get(&peer).copied().unwrap_or_default();

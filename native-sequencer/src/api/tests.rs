@@ -2,6 +2,7 @@
 
 pub(crate) mod served;
 mod stream;
+mod transactions;
 
 use super::EvidenceBook;
 use alloy_primitives::{Address, U256};

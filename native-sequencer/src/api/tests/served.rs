@@ -5,6 +5,8 @@ use crate::{
     block::{SealedBlock, StoredBlock},
     chain::{Chain, Head, ProvenFault},
     collect::{self, Collecting},
+    pool::Pool,
+    promises::Promises,
     store::Store,
 };
 use alloy_primitives::{Address, B256, U256};
@@ -118,7 +120,9 @@ impl Served {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (collector, collecting) = collect::start(chain.clone(), store.clone()).expect("a thread");
         let (stopping, told) = tokio::sync::watch::channel(false);
-        let options = options(&chain, collector, folder.path(), &faults, told);
+        let pool = Arc::new(Pool::open(folder.path(), chain.clone()).expect("the pool opens"));
+        let promises = Promises::new(&chain, pool, made.key.clone(), chain.head().header.term);
+        let options = options(&chain, (collector, promises), folder.path(), &faults, told);
         let thread = std::thread::spawn(move || serve(options, alter, &ready, stopped));
         let (runtime, address) = serving.recv().expect("it serves");
         let url = format!("http://{address}");
@@ -236,7 +240,7 @@ fn agent() -> ureq::Agent {
 
 fn options(
     chain: &Arc<Chain>,
-    collecting: Collecting,
+    (collecting, promises): (Collecting, Promises),
     folder: &Path,
     faults: &Arc<Mutex<Vec<u64>>>,
     stopping: tokio::sync::watch::Receiver<bool>,
@@ -244,6 +248,7 @@ fn options(
     let told = faults.clone();
     ApiOptions {
         chain: chain.clone(),
+        promises: Arc::new(promises),
         collecting,
         evidence: EvidenceBook::open(&folder.join("evidence"), chain.clone()).expect("a folder"),
         on_fault: Arc::new(move |fault: &ProvenFault| told.lock().push(fault.height)),
