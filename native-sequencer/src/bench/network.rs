@@ -1,9 +1,13 @@
-//! JSON-RPC on loopback: how many transactions a second are taken, and how long each answer takes.
+//! Transactions on loopback: how many a second are taken, and how long each answer takes.
 //!
 //! A node is started as a process of its own, and so is the peer; both get the same transactions over the same number of
-//! connections, by turns. Connections are closed loops: each sends the next transaction when the last one is answered.
+//! connections, by turns. JSON-RPC connections are closed loops: each sends the next transaction when the last one is answered.
+//! Promises are asked for at a fixed rate, over the binary API, alone and beside an account that keeps a thousand waiting. What
+//! is sent in bulk comes over one WebSocket, as much as the pool has room for, while blocks are made of it.
 
+mod bulk;
 mod connection;
+mod paced;
 mod process;
 
 use super::{
@@ -11,12 +15,13 @@ use super::{
     figure::{Figure, Unit, median, quantile},
     workload::{Setting, Workload, World},
 };
-use alloy_primitives::Bytes;
+use alloy_primitives::{Bytes, keccak256};
 use connection::Connection;
+use paced::Pace;
 use process::Process;
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -24,6 +29,10 @@ use std::{
 const ACCOUNTS: u32 = 10_000;
 /// Most transactions a second that are made ready for one turn.
 const MOST_PER_SECOND: u32 = 20_000;
+/// Transactions that are sent in bulk in one turn: fewer than wait in the pool at most, if no block took any.
+const BULK: u32 = 60_000;
+/// How long it waits before it looks again whether all of them are in blocks.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// How large a measurement is.
 #[derive(Clone, Debug)]
@@ -34,6 +43,8 @@ pub struct Size {
     pub turn: Duration,
     /// Turns of each.
     pub rounds: u32,
+    /// Promises that are asked for a second.
+    pub promises: u32,
     /// The binary of Foundry's anvil, if that is to be measured beside.
     pub anvil: Option<PathBuf>,
 }
@@ -75,20 +86,67 @@ struct Turn {
 struct Target {
     process: Process,
     world: World,
+    /// The next nonce of the account with the long lane.
+    lane: u64,
 }
 
 impl Target {
+    fn new(process: Process, world: World) -> Self {
+        Self { process, world, lane: 0 }
+    }
+
     fn turn(&mut self, method: Method, size: &Size) -> Result<Turn, BenchError> {
         let most = MOST_PER_SECOND * size.turn.as_secs().max(1) as u32;
         let transactions = self.world.transactions(most);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|source| BenchError::File { path: "a runtime".into(), source })?;
         let (turn, sent) =
-            runtime.block_on(send(self.process.address(), method, &transactions, (size, self.process.patient())))?;
+            runtime()?.block_on(send(self.process.address(), method, &transactions, (size, self.process.patient())))?;
         // The next turn goes on with the first one that was not sent, so that no nonce is left out.
         self.world.take_back(most - sent as u32);
         Ok(turn)
     }
+
+    /// Asks for promises, beside a long lane of another account or without one.
+    fn promises(&mut self, size: &Size, beside_lane: bool) -> Result<Turn, BenchError> {
+        let pace = Pace { rate: f64::from(size.promises), connections: size.connections, turn: size.turn };
+        let most = size.promises * (size.turn.as_secs().max(1) as u32 + 1);
+        let transactions = self.world.transactions(most);
+        let (address, world, next, stop) = (self.process.address(), &self.world, self.lane, AtomicBool::new(false));
+        let asking = async {
+            let promised = paced::promises(address, &transactions, &pace).await;
+            stop.store(true, Ordering::Relaxed);
+            promised
+        };
+        let ((turn, sent), lane) = if beside_lane {
+            let keeping = paced::keep_a_lane_hot(address, |nonces| world.lane(nonces), next, &stop);
+            runtime()?.block_on(async { tokio::try_join!(asking, keeping) })?
+        } else {
+            (runtime()?.block_on(asking)?, next)
+        };
+        self.lane = lane;
+        self.world.take_back(most - sent as u32);
+        Ok(turn)
+    }
+
+    /// Sends in bulk: how many a second were taken, and how many a second were in blocks in the end.
+    fn bulk(&mut self) -> Result<(f64, f64), BenchError> {
+        let transactions = self.world.transactions(BULK);
+        let started = Instant::now();
+        let taken = bulk::send(self.process.address(), &transactions)?;
+        let last = transactions.last().map(keccak256).unwrap_or_default().to_string();
+        runtime()?.block_on(async {
+            let mut connection = Connection::open(self.process.address()).await?;
+            while connection.call("eth_getTransactionReceipt", &[last.clone().into()]).await?.is_null() {
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok::<_, BenchError>(())
+        })?;
+        Ok((taken, f64::from(BULK) / started.elapsed().as_secs_f64()))
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, BenchError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| BenchError::File { path: "a runtime".into(), source })
 }
 
 /// Measures a node over a new chain in the folder `dir`, and anvil beside it if `size` names its binary.
@@ -97,11 +155,11 @@ impl Target {
 /// [`BenchError`] if a node does not start or refuses a transaction.
 pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<Figure>, BenchError> {
     let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
-    let mut ours = Target { process: Process::ocelli(&world.genesis(0)?, dir)?, world };
+    let mut ours = Target::new(Process::ocelli(&world.genesis(0)?, dir)?, world);
     let mut peer = match &size.anvil {
         Some(binary) => {
             let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
-            Some(Target { process: Process::anvil(binary, &world)?, world })
+            Some(Target::new(Process::anvil(binary, &world)?, world))
         }
         None => None,
     };
@@ -115,16 +173,29 @@ pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec
                 Some(Err(error)) => tracing::warn!("no figure of {}: {error}", process::ANVIL),
                 None => {}
             }
-            progress((at as f64 + f64::from(round + 1) / f64::from(size.rounds)) / 2.0);
+            progress((at as f64 + f64::from(round + 1) / f64::from(size.rounds)) / 5.0);
         }
-        figures.extend(summary(method, &own, &others));
+        figures.extend(summary(method.name(), &own, &others));
     }
+    for (at, (name, beside_lane)) in PROMISES.into_iter().enumerate() {
+        let turns = (0..size.rounds).map(|_| ours.promises(size, beside_lane)).collect::<Result<Vec<_>, _>>()?;
+        figures.extend(summary(name, &turns, &[]));
+        progress((3 + at) as f64 / 5.0);
+    }
+    let turns = (0..size.rounds).map(|_| ours.bulk()).collect::<Result<Vec<_>, _>>()?;
+    let bulk = |name: &str, of: fn(&(f64, f64)) -> f64| {
+        Figure::new(name, median(turns.iter().map(of)), Unit::TransactionsPerSecond)
+    };
+    figures.extend([bulk("network.bulk", |turn| turn.0), bulk("network.bulk.sealed", |turn| turn.1)]);
     Ok(figures)
 }
 
-fn summary(method: Method, own: &[Turn], peer: &[Turn]) -> Vec<Figure> {
+/// Figures of promises, and whether they are asked for beside a long lane.
+const PROMISES: [(&str, bool); 2] = [("network.promise", false), ("network.promise_beside_hot_lane", true)];
+
+fn summary(name: &str, own: &[Turn], peer: &[Turn]) -> Vec<Figure> {
     let figure = |part: &str, unit, of: fn(&Turn) -> f64| {
-        let figure = Figure::new(format!("{}{part}", method.name()), median(own.iter().map(of)), unit);
+        let figure = Figure::new(format!("{name}{part}"), median(own.iter().map(of)), unit);
         if peer.is_empty() { figure } else { figure.beside(process::ANVIL, median(peer.iter().map(of))) }
     };
     vec![

@@ -14,7 +14,7 @@ use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxKind, U256, keccak256};
 use rayon::prelude::*;
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 /// Most accounts that sign; the others only receive.
 const SIGNERS: u32 = 1 << 16;
@@ -159,6 +159,15 @@ impl World {
         let first = self.sent;
         self.sent += u64::from(count);
         (first..self.sent).into_par_iter().map(|number| self.transaction(number)).collect()
+    }
+
+    /// Transfers by an account that none of the others comes from, with these nonces.
+    pub fn lane(&self, nonces: Range<u64>) -> Vec<Bytes> {
+        let transfer = |nonce| {
+            let to = TxKind::Call(self.address(0));
+            sign(&self.deployer, nonce, Workload::Transfers.gas_limit(), (to, U256::ONE, Bytes::new()))
+        };
+        nonces.into_par_iter().map(transfer).collect()
     }
 
     /// Has the last `count` transactions made again.

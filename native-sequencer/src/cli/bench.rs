@@ -36,7 +36,8 @@ enum What {
     Pipeline(pipeline::Args),
     /// What a row and a column cost to check; with --out, the same tasks as files, for measuring a browser.
     Tasks(tasks::Args),
-    /// JSON-RPC on loopback: transactions a second and how long answers take; beside anvil, if --anvil names it.
+    /// Transactions on loopback: how many a second and how long answers and promises take, one by one and in bulk; beside anvil,
+    /// if --anvil names it.
     Network(network::Args),
     /// How long a chain of so many transactions takes to open.
     Restart(restart::Args),

@@ -1,4 +1,4 @@
-//! A JSON-RPC connection that costs the measuring side as little as possible: HTTP/1.1, one request at a time, kept open.
+//! A connection that costs the measuring side as little as possible: HTTP/1.1, one request at a time, kept open.
 
 use super::super::BenchError;
 use serde_json::Value;
@@ -37,7 +37,7 @@ impl Connection {
     pub(super) async fn call(&mut self, method: &str, params: &[Value]) -> Result<Value, BenchError> {
         let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         loop {
-            let bytes = self.exchange(&body).await.map_err(|error| failed(&self.address, &error.to_string()))?;
+            let bytes = self.post("/", "application/json", body.as_bytes()).await?;
             let answer: Answer =
                 serde_json::from_slice(&bytes).map_err(|error| failed(&self.address, &error.to_string()))?;
             match (answer.result, answer.error) {
@@ -48,12 +48,23 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, body: &str) -> std::io::Result<Vec<u8>> {
+    /// What a POST request gets, whatever its status is.
+    pub(super) async fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> Result<Vec<u8>, BenchError> {
+        let answer = self.exchange(path, kind, body).await;
+        answer.map_err(|error| self.failed(&error.to_string()))
+    }
+
+    /// The error that something went wrong here.
+    pub(super) fn failed(&self, reason: &str) -> BenchError {
+        failed(&self.address, reason)
+    }
+
+    async fn exchange(&mut self, path: &str, kind: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
         let (address, length) = (&self.address, body.len());
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n"
         );
-        self.stream.write_all(request.as_bytes()).await?;
+        self.stream.write_all(&[head.as_bytes(), body].concat()).await?;
         let mut length = None;
         loop {
             let mut line = String::new();

@@ -16,6 +16,9 @@ pub struct Args {
     /// Turns of each, for each way of sending; figures are their medians.
     #[arg(long, default_value_t = 3)]
     rounds: u32,
+    /// Promises that are asked for a second, each when it is due.
+    #[arg(long, default_value_t = 10_000)]
+    promises: u32,
     /// The binary of Foundry's anvil, which is measured beside, by turns.
     #[arg(long)]
     anvil: Option<PathBuf>,
@@ -28,7 +31,12 @@ pub(super) fn run(args: Args) -> anyhow::Result<()> {
         connections: args.connections.max(1),
         turn: Duration::from_secs(args.seconds.max(1)),
         rounds: args.rounds.max(1),
+        promises: args.promises.max(1),
         anvil: args.anvil,
     };
-    args.output.print([size], |_| "JSON-RPC".to_owned(), |size, dir, bar| network::run(&size, dir, show(bar)))
+    args.output.print(
+        [size],
+        |_| "transactions on loopback".to_owned(),
+        |size, dir, bar| network::run(&size, dir, show(bar)),
+    )
 }
