@@ -1,6 +1,7 @@
-// Builds the crate `ocelli-wasm` into `wasm/dist/<variant>/`: an ES module `ocelli.js`, its types and `ocelli_bg.wasm`.
+// Builds the crate `ocelli-wasm` into `wasm/dist/<variant>/`: `ocelli_bg.wasm`, and for the first variant the bindings that all
+// share, an ES module `ocelli.js` and its types.
 
-import { readdirSync, renameSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "./command.js";
 import { root, targetDir, wasmCrate, wasmDist } from "./paths.js";
@@ -18,8 +19,15 @@ import { digest, unlessUpToDate } from "./up_to_date.js";
  * @property {string[]} optimiserFeatures the same in the words of wasm-opt
  */
 
-/** @type {Variant[]} */
-export const variants = [{ name: "base", targetFeatures: [], optimiserFeatures: [] }];
+/**
+ * `simd` is for Chromium since 114, Firefox since 145 and Node since 22. Plain simd128 is in more browsers, but a module of its
+ * own for them would be another download to test, and what it is faster at alone is Keccak-256.
+ * @type {Variant[]}
+ */
+export const variants = [
+  { name: "base", targetFeatures: [], optimiserFeatures: [] },
+  { name: "simd", targetFeatures: ["simd128", "relaxed-simd"], optimiserFeatures: ["simd", "relaxed-simd"] },
+];
 
 /** rustc's defaults for wasm32: what every browser since 2022 has. */
 const BASE_FEATURES = [
@@ -56,7 +64,7 @@ export async function buildWasm(options) {
     const job = {
       name: `wasm-${variant.name}`,
       inputs: digest(inputs, JSON.stringify(variant)),
-      outputs: [join(out, "ocelli.js"), join(out, "ocelli_bg.wasm")],
+      outputs: [join(out, "ocelli_bg.wasm"), ...(variant === variants[0] ? [join(out, "ocelli.js")] : [])],
     };
     await unlessUpToDate(job, () => buildVariant(variant, out, options));
   }
@@ -73,7 +81,31 @@ async function buildVariant(variant, out, options) {
   rmSync(out, { recursive: true, force: true });
   await must(bindgen, ["--target", "web", "--out-name", "ocelli", "--out-dir", out, module], options);
   await optimise(variant, join(out, "ocelli_bg.wasm"), options);
+  if (variant !== variants[0]) shareBindings(out);
   console.log(`Built wasm/dist/${variant.name}: ${readdirSync(out).join(", ")}`);
+}
+
+/**
+ * What tells cargo which features it may compile for.
+ * @param {Variant} variant
+ */
+export function featureFlags({ targetFeatures }) {
+  if (targetFeatures.length === 0) return [];
+  // `--config` adds to the flags in `.cargo/config.toml`, where the variable RUSTFLAGS would replace them.
+  const flags = ["-C", `target-feature=${targetFeatures.map((feature) => `+${feature}`).join(",")}`];
+  return ["--config", `target.${wasmTarget}.rustflags=${JSON.stringify(flags)}`];
+}
+
+/**
+ * Removes the bindings beside a module, which are those of the first variant: scripts import one, and load any of the modules.
+ * @param {string} out
+ */
+function shareBindings(out) {
+  for (const file of readdirSync(out).filter((name) => name !== "ocelli_bg.wasm")) {
+    const [own, shared] = [out, join(wasmDist, variants[0].name)].map((folder) => readFileSync(join(folder, file), "utf8"));
+    if (own !== shared) throw new Error(`${join(out, file)} is not the one of ${variants[0].name}: they need one each`);
+    rmSync(join(out, file));
+  }
 }
 
 /**
@@ -81,17 +113,13 @@ async function buildVariant(variant, out, options) {
  * @param {RunOptions} [options]
  * @returns {Promise<string>} the path of the module
  */
-async function compile({ name, targetFeatures }, options) {
-  const target = targetFeatures.length === 0 ? targetDir : join(targetDir, "variants", name);
+async function compile(variant, options) {
   const args = ["build", "--package", "ocelli-wasm", "--lib", "--profile", "wasm", "--target", wasmTarget];
-  if (targetFeatures.length > 0) {
-    // `--config` adds to the flags in `.cargo/config.toml`, where the variable RUSTFLAGS would replace them.
-    const flags = ["-C", `target-feature=${targetFeatures.map((feature) => `+${feature}`).join(",")}`];
-    args.push("--config", `target.${wasmTarget}.rustflags=${JSON.stringify(flags)}`);
-  }
-  const env = { CARGO_TARGET_DIR: target, RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined };
+  args.push(...featureFlags(variant));
+  const env = { CARGO_TARGET_DIR: targetDir, RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined };
   await must("cargo", args, { ...options, env });
-  return join(target, wasmTarget, "wasm", "ocelli_wasm.wasm");
+  // Each variant's own, until the next one is compiled.
+  return join(targetDir, wasmTarget, "wasm", "ocelli_wasm.wasm");
 }
 
 /**

@@ -21,12 +21,14 @@ export type Machine = {
 
 export const transcripts = process.env.OCELLI_TRANSCRIPTS ?? join(targetDir, "transcripts");
 const PAGE = '<!doctype html><script type="module" src="/code/page.js"></script>';
-const modules = join(wasmDist, "base");
+/** The bindings, which all modules share. */
+const bindings = join(wasmDist, "base");
+const moduleOf = (variant: string) => join(wasmDist, variant, "ocelli_bg.wasm");
 
-/** The transcript with this name, with the modules in this process. */
+/** The transcript with this name, with the plain module in this process. */
 export async function openTranscript(file: string): Promise<Replay> {
   const core = await import("../../wasm/dist/base/ocelli.js");
-  await core.default({ module_or_path: await readFile(join(modules, "ocelli_bg.wasm")) });
+  await core.default({ module_or_path: await readFile(moduleOf("base")) });
   return new Replay(core, await readFile(join(transcripts, file)));
 }
 
@@ -38,21 +40,22 @@ export async function startNode(): Promise<Machine> {
     return replay;
   };
   return {
-    name: "Node",
+    name: "Node, base",
     replay: async (file, name) => (await open(file)).replay(name),
     flip: async (file, name, kind, index) => (await open(file)).flip(name, kind, index),
     close: async () => {},
   };
 }
 
+/** With the module for relaxed SIMD, which Node lacks before version 22. */
 export async function startChromium(): Promise<Machine> {
-  const server = await serve();
+  const server = await serve("simd");
   const browser = await launchBrowser();
   const page = await browser.newPage();
   await page.goto(server.url);
   type Opened = typeof globalThis & Page;
   return {
-    name: "Chromium",
+    name: "Chromium, simd",
     replay: (file, name) =>
       page.evaluate(
         async ([file, name]) => (await (globalThis as Opened).openTranscript(file)).replay(name),
@@ -70,10 +73,11 @@ export async function startChromium(): Promise<Machine> {
   };
 }
 
-/** What the page loads: a document, and by folder the modules, the code that replays and the transcripts. */
-async function serve() {
+/** What the page loads: a document, and by folder the bindings, a module, the code that replays and the transcripts. */
+async function serve(variant: string) {
   const folders = new Map([
-    ["core", modules],
+    ["core", bindings],
+    ["module", join(wasmDist, variant)],
     ["code", join(root, "tests", "verdicts")],
     ["transcripts", transcripts],
   ]);

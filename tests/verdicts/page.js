@@ -11,7 +11,7 @@ const opened = new Map();
 // The path of whoever serves the page, not of the repository.
 const modules = "/core/ocelli.js";
 const core = import(modules).then(async (module) => {
-  await module.default();
+  await module.default({ module_or_path: "/module/ocelli_bg.wasm" });
   return module;
 });
 

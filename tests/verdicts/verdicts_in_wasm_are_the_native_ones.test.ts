@@ -1,6 +1,6 @@
 /**
  * The modules that a browser gets answer every check as the native core does: of honest blocks, of every lie about every block
- * that it can be told of, and of bodies with bits flipped, in Node and in Chromium.
+ * that it can be told of, and of bodies with bits flipped: the plain module in Node, the one for relaxed SIMD in Chromium.
  *
  * What the native core answered stands in transcripts. Each is a file that the crate `tests` has written, and each of its names
  * is a test on each machine; whoever has more blocks to ask about writes one more file.

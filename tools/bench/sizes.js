@@ -5,15 +5,16 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { wasmDist } from "../paths.js";
+import { variants } from "../wasm.js";
 import { alone, readable } from "./figures.js";
 
-/** Each module with its bindings, and the package's own scripts, which are not minified: raw, gzip -9, brotli -11. */
+/** Each module, the bindings that they share, and the package's own scripts, which are not minified: raw, gzip -9, brotli -11. */
 export function sizes() {
   const folders = readdirSync(wasmDist).filter((name) => existsSync(join(wasmDist, name, "ocelli_bg.wasm")));
   const scripts = readdirSync(wasmDist).filter((name) => name.endsWith(".js") && !name.includes("node"));
   return [
     ...folders.flatMap((folder) => sizesOf(`wasm.${folder}`, [join(folder, "ocelli_bg.wasm")])),
-    ...folders.flatMap((folder) => sizesOf(`bindings.${folder}`, readdirSync(join(wasmDist, folder)).filter((name) => name.endsWith(".js")).map((name) => join(folder, name)))),
+    ...sizesOf("bindings", [join(variants[0].name, "ocelli.js")]),
     ...sizesOf("scripts", scripts),
   ];
 }

@@ -1,5 +1,5 @@
 // The built modules against the native core: every verdict on honest blocks, lies, flipped bits and Ethereum's
-// state tests, in Node and in Chromium.
+// state tests, with the plain module in Node and the one for relaxed SIMD in Chromium.
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";

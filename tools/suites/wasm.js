@@ -1,11 +1,11 @@
-// The bindings in a real browser, through wasm-bindgen-test.
+// The bindings and the kernels in a real browser, through wasm-bindgen-test, with all that the browser's module may use.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chromiumArguments, ensureChromium } from "../chromium.js";
 import { targetDir } from "../paths.js";
 import { ensureRust, wasmTarget } from "../rust.js";
-import { ensureWasmBindgen } from "../wasm.js";
+import { ensureWasmBindgen, featureFlags, variants } from "../wasm.js";
 
 /** For all tests of the crate together; the runner's own limit of 20 s is for machines that do nothing else. */
 const BROWSER_SECONDS = "300";
@@ -13,7 +13,7 @@ const BROWSER_SECONDS = "300";
 /** @type {import("../suite.js").Suite} */
 export const wasm = {
   name: "wasm",
-  about: "the bindings in headless Chromium",
+  about: "the bindings and the kernels in headless Chromium",
   folders: ["wasm"],
   limitMinutes: 20,
   async run(bench) {
@@ -29,7 +29,8 @@ export const wasm = {
       RUSTFLAGS: undefined,
       CARGO_ENCODED_RUSTFLAGS: undefined,
     };
-    const args = ["--package", "ocelli-wasm", "--target", wasmTarget, "--lib", "--tests"];
+    const features = featureFlags(variants[variants.length - 1]);
+    const args = ["--package", "ocelli-wasm", "--target", wasmTarget, "--lib", "--tests", ...features];
     await bench.cargoTest("ocelli-wasm in Chromium", args, { env });
   },
 };

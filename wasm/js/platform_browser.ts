@@ -1,8 +1,9 @@
 import { EnvironmentError } from "./errors.js";
+import { moduleUrl } from "./module_url.js";
 import type { Platform } from "./platform.js";
 
 export const browserPlatform: Platform = {
-  async compileModule(url = new URL("./base/ocelli_bg.wasm", import.meta.url)) {
+  async compileModule(url = moduleUrl()) {
     if (typeof WebAssembly !== "object") {
       throw new EnvironmentError("NO_WEBASSEMBLY", "There is no WebAssembly here");
     }

@@ -3,12 +3,13 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { EnvironmentError } from "./errors.js";
 import * as limits from "./limits.js";
+import { moduleUrl } from "./module_url.js";
 import type { Platform } from "./platform.js";
 import type { OpenSocket } from "./socket.js";
 import type { WorkerLike } from "./worker_client.js";
 
 export const nodePlatform: Platform = {
-  async compileModule(url = new URL("./base/ocelli_bg.wasm", import.meta.url)) {
+  async compileModule(url = moduleUrl()) {
     try {
       return await WebAssembly.compile(await load(new URL(url)));
     } catch (cause) {

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { hasRelaxedSimd } from "./has_relaxed_simd.js";
+import { moduleUrl } from "./module_url.js";
+
+const module = (variant: string) => readFile(new URL(`../dist/${variant}/ocelli_bg.wasm`, import.meta.url));
+
+test("the module for relaxed SIMD is taken exactly where it is said to be", async () => {
+  assert.equal(WebAssembly.validate(await module("simd")), hasRelaxedSimd());
+});
+
+test("the plain module is taken everywhere", async () => {
+  assert.ok(WebAssembly.validate(await module("base")));
+});
+
+test("the module that is chosen is one that is taken here", () => {
+  const variant = hasRelaxedSimd() ? "simd" : "base";
+  assert.ok(moduleUrl().pathname.endsWith(`/${variant}/ocelli_bg.wasm`));
+});

@@ -1,0 +1,8 @@
+import { hasRelaxedSimd } from "./has_relaxed_simd.js";
+
+/** Where the fastest module is that runs here. Only that one is downloaded. */
+export function moduleUrl(): URL {
+  // Each in one expression, because bundlers look for them.
+  if (hasRelaxedSimd()) return new URL("./simd/ocelli_bg.wasm", import.meta.url);
+  return new URL("./base/ocelli_bg.wasm", import.meta.url);
+}
