@@ -5,7 +5,7 @@
 
 pub mod assemble;
 
-pub use assemble::{AssembledBlock, assemble};
+pub use assemble::{AssembledBlock, assemble, assemble_by};
 
 use crate::{
     column::split::{combine_columns, most_columns},

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod manifest;
 pub mod merkle;
 pub mod message;
+pub mod parallel;
 pub mod params;
 pub mod prefix;
 pub mod promise;

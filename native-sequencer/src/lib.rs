@@ -27,4 +27,5 @@ pub mod promises;
 pub mod rpc;
 pub mod state;
 pub mod store;
+pub mod threads;
 pub mod verify;

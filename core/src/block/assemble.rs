@@ -6,14 +6,16 @@ use crate::{
     column::{SplitError, build_columns},
     genesis::ChainConfig,
     header::Header,
-    manifest::Manifest,
-    merkle::{self, Frontier, Paths},
+    manifest::{Manifest, RowHeader},
+    merkle::{Frontier, Paths},
+    parallel::{OneByOne, Parallel},
     row::{CellProof, ExecutedRow, RowTask},
     tree::{Leaf, Tree},
+    value::Value,
     wire,
 };
-use alloc::{collections::BTreeMap, vec::Vec};
-use alloy_primitives::{B256, Bytes};
+use alloc::vec::Vec;
+use alloy_primitives::Bytes;
 
 /// A block before it is signed.
 #[derive(Clone, Debug)]
@@ -56,41 +58,62 @@ pub fn assemble(
     config: &ChainConfig,
     parent: &Header,
     ancestors: &mut Frontier,
+    moment: (u64, u64),
+    state: &Tree,
+    rows: &[ExecutedRow],
+) -> Result<AssembledBlock, SplitError> {
+    assemble_by(&OneByOne, config, parent, ancestors, moment, state, rows)
+}
+
+/// [`assemble`], with the work done by `threads`.
+///
+/// # Errors
+/// As [`assemble`].
+pub fn assemble_by(
+    threads: &impl Parallel,
+    config: &ChainConfig,
+    parent: &Header,
+    ancestors: &mut Frontier,
     (time_ms, term): (u64, u64),
     state: &Tree,
     rows: &[ExecutedRow],
 ) -> Result<AssembledBlock, SplitError> {
-    let placed: Vec<Vec<Placed>> = rows.iter().map(|row| place(row.effects.accesses.iter().copied())).collect();
-    let writes = writes(&placed);
-    let mut after = state.clone();
-    after.update(writes.clone());
-    let params = config.params_at(parent.height.saturating_add(1));
-    let columns = build_columns(&params.limits, state, &after, &placed)?;
-
-    let row_bodies: Vec<Bytes> = rows.iter().map(|row| wire::encode(&row.body()).into()).collect();
-    let manifest = Manifest {
-        rows: rows.iter().zip(&row_bodies).map(|(row, body)| row.header(body)).collect(),
-        columns: columns.iter().map(|column| column.header.clone()).collect(),
+    let placed: Vec<Vec<Placed>> = threads.map(rows, |row| place(row.effects.accesses.iter().copied()));
+    let update = || {
+        let writes = writes(&placed);
+        let mut after = state.clone();
+        after.update(writes.clone());
+        (writes, after)
     };
+    let ((writes, after), made) = threads.join(update, || threads.map(rows, make_row));
+    let (row_headers, row_bodies) = made.into_iter().unzip();
+    let params = config.params_at(parent.height.saturating_add(1));
+    let columns = build_columns(threads, &params.limits, state, &after, &placed)?;
+
+    let manifest =
+        Manifest { rows: row_headers, columns: columns.iter().map(|column| column.header.clone()).collect() };
     let header = next_header(config, parent, ancestors, &manifest, (time_ms, term), after.root());
-    let cells = columns.iter().map(|column| merkle::paths(&column.cell_leaves)).collect();
-    let column_bodies = columns.into_iter().map(|column| column.body.into()).collect();
+    let (column_bodies, cells) = columns.into_iter().map(|column| (Bytes::from(column.body), column.cells)).unzip();
     Ok(AssembledBlock { header, manifest, row_bodies, column_bodies, cells, writes, state: after })
 }
 
-/// What the written keys hold after all rows.
+fn make_row(row: &ExecutedRow) -> (RowHeader, Bytes) {
+    let body = wire::encode(&row.body());
+    (row.header(&body), body.into())
+}
+
+/// What the written keys hold after all rows, ascending by path.
 fn writes(rows: &[Vec<Placed>]) -> Vec<Leaf> {
-    let mut writes: BTreeMap<B256, Leaf> = BTreeMap::new();
-    for placed in rows.iter().flatten() {
-        if let Some(after) = placed.access.after {
-            let leaf = Leaf {
-                path: placed.path,
-                key: placed.access.key,
-                version: placed.access.version_after(),
-                value: after,
-            };
-            writes.insert(placed.path, leaf);
-        }
-    }
-    writes.into_values().collect()
+    let written = rows.iter().flatten().filter_map(|placed| Some((placed, placed.access.after?)));
+    let mut written: Vec<(&Placed, Value)> = written.collect();
+    // Keeps the order of the rows, the last of which counts.
+    written.sort_by_key(|(placed, _)| placed.path);
+    let last = written.chunk_by(|(a, _), (b, _)| a.path == b.path).filter_map(|of_key| of_key.last());
+    let leaf = |(placed, value): &(&Placed, Value)| Leaf {
+        path: placed.path,
+        key: placed.access.key,
+        version: placed.access.version_after(),
+        value: *value,
+    };
+    last.map(leaf).collect()
 }

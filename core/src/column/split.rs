@@ -5,13 +5,14 @@ use crate::{
     access::{Placed, cell_leaf},
     limits,
     manifest::ColumnHeader,
-    merkle,
+    merkle::{self, Paths},
+    parallel::Parallel,
     params::TaskLimits,
     prefix::Prefix,
     tree::{NodeHash, Tree},
     wire,
 };
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 use alloy_primitives::B256;
 
 /// A column and its body.
@@ -21,8 +22,8 @@ pub struct BuiltColumn {
     pub header: ColumnHeader,
     /// The encoded body.
     pub body: Vec<u8>,
-    /// The leaf hash of every row's cell, in row order.
-    pub cell_leaves: Vec<B256>,
+    /// The tree of every row's cell, in row order.
+    pub cells: Paths,
 }
 
 /// Why a block cannot be cut: its accesses share prefixes so long that it would have more columns than a block may have.
@@ -47,95 +48,147 @@ pub const fn most_columns(accesses: usize) -> usize {
 /// The accesses of one row that fall in a range, ascending by path.
 type Cells<'a> = Vec<&'a [Placed]>;
 
+/// A range of paths with the accesses of every row that fall in it.
+struct Range<'a> {
+    prefix: Prefix,
+    cells: Cells<'a>,
+}
+
+impl<'a> Range<'a> {
+    fn accesses(&self) -> usize {
+        self.cells.iter().map(|cell| cell.len()).sum()
+    }
+
+    fn holds_one_key(&self) -> bool {
+        let mut paths = self.cells.iter().flat_map(|cell| cell.iter()).map(|placed| placed.path);
+        let first = paths.next();
+        paths.all(|path| Some(path) == first)
+    }
+
+    /// Both halves, the left one first; `None` if this is a whole path.
+    fn halves(&self) -> Option<[Self; 2]> {
+        let half = |right| {
+            let prefix = self.prefix.child(right)?;
+            let cells = self.cells.iter().map(|cell| prefix.range_of(cell, |placed| &placed.path)).collect();
+            Some(Range { prefix, cells })
+        };
+        Some([half(false)?, half(true)?])
+    }
+}
+
 /// Cuts the accesses of `rows` (each ascending by path) into columns with their bodies, given the state tree before and
 /// after the block.
 ///
 /// # Errors
 /// [`SplitError`] if the block would have too many columns.
 pub fn build_columns(
+    threads: &impl Parallel,
     limits: &TaskLimits,
     before: &Tree,
     after: &Tree,
     rows: &[Vec<Placed>],
 ) -> Result<Vec<BuiltColumn>, SplitError> {
-    let total: usize = rows.iter().map(Vec::len).sum();
-    let most = most_columns(total);
+    let whole = Range { prefix: Prefix::root(), cells: rows.iter().map(Vec::as_slice).collect() };
+    let most = most_columns(whole.accesses());
+    let has_few = |range: &Range<'_>| range.accesses() <= limits.column_accesses as usize || range.holds_one_key();
+    let mut ranges = Vec::new();
+    cut(whole, most, has_few, &mut ranges)?;
     let mut built = Vec::new();
-    // Ranges still to look at, the leftmost on top.
-    let mut ranges = alloc::vec![(Prefix::root(), rows.iter().map(Vec::as_slice).collect::<Cells<'_>>())];
-    while let Some((prefix, cells)) = ranges.pop() {
-        let accesses: usize = cells.iter().map(|cell| cell.len()).sum();
-        let small = accesses <= limits.column_accesses as usize;
-        let column = (small || holds_one_key(&cells)).then(|| build_column(before, after, prefix, &cells));
-        match column {
-            Some(column) if column.body.len() <= limits.column_body_bytes as usize || holds_one_key(&cells) => {
+    while !ranges.is_empty() {
+        let columns = threads.map(&ranges, |range| build_column(before, after, range));
+        let mut too_long = Vec::new();
+        for (range, column) in ranges.into_iter().zip(columns) {
+            if column.body.len() <= limits.column_body_bytes as usize || range.holds_one_key() {
                 built.push(column);
-            }
-            _ => {
-                // Only a range of one key reaches the last bit, and that is not split.
-                let (Some(left), Some(right)) = (prefix.child(false), prefix.child(true)) else {
-                    return Err(SplitError);
-                };
-                ranges.push((right, cells_in(&right, &cells)));
-                ranges.push((left, cells_in(&left, &cells)));
+            } else {
+                too_long.push(range);
             }
         }
-        if built.len() + ranges.len() > most {
-            return Err(SplitError);
+        ranges = Vec::new();
+        for range in too_long {
+            let halves = range.halves().ok_or(SplitError)?;
+            for half in halves {
+                cut(half, most - built.len().min(most), has_few, &mut ranges)?;
+            }
         }
     }
+    built.sort_unstable_by_key(|column| column.header.prefix);
     Ok(built)
 }
 
-fn holds_one_key(cells: &Cells<'_>) -> bool {
-    let mut paths = cells.iter().flat_map(|cell| cell.iter()).map(|placed| placed.path);
-    let first = paths.next();
-    paths.all(|path| Some(path) == first)
+/// Halves `range` until all parts are as `fits` wants them, which go to `parts`, of which there must be no more than `most`.
+fn cut<'a>(
+    range: Range<'a>,
+    most: usize,
+    fits: impl Fn(&Range<'a>) -> bool,
+    parts: &mut Vec<Range<'a>>,
+) -> Result<(), SplitError> {
+    let mut ahead = alloc::vec![range];
+    while let Some(range) = ahead.pop() {
+        if fits(&range) {
+            parts.push(range);
+        } else {
+            // Only a range of one key reaches the last bit, and that is not split.
+            let [left, right] = range.halves().ok_or(SplitError)?;
+            ahead.extend([right, left]);
+        }
+        if parts.len() + ahead.len() > most {
+            return Err(SplitError);
+        }
+    }
+    Ok(())
 }
 
-fn cells_in<'a>(prefix: &Prefix, cells: &Cells<'a>) -> Cells<'a> {
-    cells.iter().map(|cell| prefix.range_of(cell, |placed| &placed.path)).collect()
-}
-
-fn build_column(before: &Tree, after: &Tree, prefix: Prefix, cells: &Cells<'_>) -> BuiltColumn {
-    let keys = first_uses(cells);
-    let index: BTreeMap<B256, u32> = keys.keys().enumerate().map(|(at, path)| (*path, at as u32)).collect();
-    let paths: Vec<B256> = keys.keys().copied().collect();
-    let listed = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()).map(|(row, cell)| RowCell {
-        row: row as u32,
-        accesses: cell
-            .iter()
-            .filter_map(|placed| {
-                Some(CellAccess { key: *index.get(&placed.path)?, after: placed.access.after.map(Box::new) })
-            })
-            .collect(),
+fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
+    let Range { prefix, cells } = range;
+    let Indexed { paths, keys, indexes } = index(cells);
+    let mut indexes = indexes.into_iter();
+    let listed = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+    let listed = listed.map(|(row, cell)| {
+        let afters = cell.iter().map(|placed| placed.access.after.map(Box::new));
+        let accesses = indexes.by_ref().zip(afters).map(|(key, after)| CellAccess { key, after });
+        RowCell { row: row as u32, accesses: accesses.collect() }
     });
-    let body = ColumnBody {
-        keys: keys.into_values().collect(),
-        cells: listed.collect(),
-        proof: before.prove(&prefix, &paths),
-    };
+    let body = ColumnBody { cells: listed.collect(), keys, proof: before.prove(prefix, &paths) };
     let body = wire::encode(&body);
-    let cell_leaves = merkle::leaf_hashes(cells.iter().map(|cell| cell_leaf(cell.iter().map(|placed| &placed.access))));
+    let leaves = merkle::leaf_hashes(cells.iter().map(|cell| cell_leaf(cell.iter().map(|placed| &placed.access))));
+    let tree = merkle::paths(&leaves);
     let header = ColumnHeader {
-        prefix,
-        root_before: before.subtree(&prefix),
-        root_after: after.subtree(&prefix),
-        cells_root: merkle::root(&cell_leaves),
-        access_count: cells.iter().map(|cell| cell.len() as u32).sum(),
+        prefix: *prefix,
+        root_before: before.subtree(prefix),
+        root_after: after.subtree(prefix),
+        cells_root: tree.root(),
+        access_count: range.accesses() as u32,
         body_hash: wire::body_hash(&body),
     };
-    BuiltColumn { header, body, cell_leaves }
+    BuiltColumn { header, body, cells: tree }
 }
 
-/// The keys that the rows use, by path, each as the first row that uses it found it.
-fn first_uses(cells: &Cells<'_>) -> BTreeMap<B256, ColumnKey> {
-    let mut keys = BTreeMap::new();
-    for placed in cells.iter().flat_map(|cell| cell.iter()) {
-        let access = &placed.access;
-        keys.entry(placed.path).or_insert(ColumnKey { key: access.key, version: access.version, value: access.before });
+/// The keys of a range.
+struct Indexed {
+    /// Their paths, ascending.
+    paths: Vec<B256>,
+    /// Each as the first row that uses it found it.
+    keys: Vec<ColumnKey>,
+    /// Which of them every access uses, row after row.
+    indexes: Vec<u32>,
+}
+
+fn index(cells: &Cells<'_>) -> Indexed {
+    let mut uses: Vec<(&Placed, usize)> = cells.iter().flat_map(|cell| cell.iter()).zip(0..).collect();
+    // Keeps the order of the rows.
+    uses.sort_by_key(|(placed, _)| placed.path);
+    let mut found = Indexed { paths: Vec::new(), keys: Vec::new(), indexes: alloc::vec![0; uses.len()] };
+    for (Placed { path, access }, at) in uses {
+        if found.paths.last() != Some(path) {
+            found.paths.push(*path);
+            found.keys.push(ColumnKey { key: access.key, version: access.version, value: access.before });
+        }
+        if let Some(index) = found.indexes.get_mut(at) {
+            *index = found.paths.len() as u32 - 1;
+        }
     }
-    keys
+    found
 }
 
 /// The root of the state tree that columns cover, from the roots of their ranges.
