@@ -7,7 +7,7 @@ use alloy_primitives::{
 use ocelli_core::{
     evm::{Code, RowEffects, Source, StateError},
     key::Key,
-    tree::Tree,
+    tree::{Leaf, Tree},
     value::{Value, Version},
 };
 use parking_lot::RwLock;
@@ -44,6 +44,17 @@ impl Snapshot {
     /// Version and value of `key`, whose path is `path`.
     pub fn at(&self, key: &Key, path: &B256) -> (Version, Value) {
         self.tree.get(path).map_or_else(|| (0, Value::absent(key)), |leaf| (leaf.version, leaf.value))
+    }
+}
+
+impl Snapshot {
+    /// [`Snapshot::at`] of each key, in order.
+    pub fn at_each(&self, keys: &[Key]) -> Vec<(Version, Value)> {
+        let leaves = self.tree.get_many(&Key::paths(keys));
+        let found = |(leaf, key): (Option<Leaf>, &Key)| {
+            leaf.map_or_else(|| (0, Value::absent(key)), |leaf| (leaf.version, leaf.value))
+        };
+        leaves.into_iter().zip(keys).map(found).collect()
     }
 }
 

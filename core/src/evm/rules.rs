@@ -96,7 +96,7 @@ pub fn dry_run<S: Source>(
     let result = RowHandler::default().run(evm);
     evm.ctx.journaled_state.finalize();
     evm.precompiles.reset();
-    (result, evm.ctx.journaled_state.db_mut().asked().to_vec())
+    (result, evm.ctx.journaled_state.db_mut().asked().collect())
 }
 
 /// Where the hash of block `number` stands.

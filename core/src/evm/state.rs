@@ -70,10 +70,11 @@ impl<S: Source + ?Sized> Source for &S {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    key: Key,
     version: Version,
     before: Value,
     now: Value,
-    /// The transaction that asked last, by its number in the row; so that `asked` holds each key once.
+    /// The transaction that asked last, by its number in the row; so that `asked` holds each entry once.
     asked_by: u32,
 }
 
@@ -99,15 +100,16 @@ pub(super) struct Changed {
 #[derive(Debug)]
 pub struct RowState<S> {
     source: S,
-    entries: BTreeMap<Key, Entry>,
+    /// The row's keys, each once, in the order in which they were first asked for.
+    entries: Vec<Entry>,
+    /// Which of `entries` a key has.
+    index: BTreeMap<Key, u32>,
     codes: BTreeMap<B256, MetCode>,
     /// The number of the running transaction in the row.
     transaction: u32,
-    /// Keys that the running transaction asked for, each once, in order.
-    asked: Vec<Key>,
-    /// The row's keys, each once, in the order in which they were first asked for.
-    order: Vec<Key>,
-    /// How many of `order` the transactions before the running one asked for.
+    /// Which of `entries` the running transaction asked for, each once, in order.
+    asked: Vec<u32>,
+    /// How many of `entries` the transactions before the running one asked for.
     settled: usize,
     /// Code that the running transaction asked for, each once.
     codes_asked: Vec<B256>,
@@ -122,11 +124,11 @@ impl<S: Source> RowState<S> {
     pub fn new(source: S) -> Self {
         Self {
             source,
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
+            index: BTreeMap::new(),
             codes: BTreeMap::new(),
             transaction: 0,
             asked: Vec::new(),
-            order: Vec::new(),
             settled: 0,
             codes_asked: Vec::new(),
             new_codes: Vec::new(),
@@ -139,18 +141,28 @@ impl<S: Source> RowState<S> {
     /// # Errors
     /// [`StateError::KeyNotListed`] from the source.
     pub fn load(&mut self, key: Key) -> Result<Value, StateError> {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            if entry.asked_by != self.transaction {
-                entry.asked_by = self.transaction;
-                self.asked.push(key);
+        Ok(self.entry(key)?.now)
+    }
+
+    /// The entry of `key`, which asking makes one of the row's keys.
+    fn entry(&mut self, key: Key) -> Result<&mut Entry, StateError> {
+        let next = self.entries.len();
+        let at = match self.index.get(&key) {
+            Some(at) => *at as usize,
+            None => {
+                let (version, before) = self.source.load(&key)?;
+                let asked_by = self.transaction.wrapping_sub(1);
+                self.entries.push(Entry { key, version, before, now: before, asked_by });
+                self.index.insert(key, next as u32);
+                next
             }
-            return Ok(entry.now);
+        };
+        let entry = self.entries.get_mut(at).ok_or(StateError::KeyNotListed(key))?;
+        if entry.asked_by != self.transaction {
+            entry.asked_by = self.transaction;
+            self.asked.push(at as u32);
         }
-        let (version, before) = self.source.load(&key)?;
-        self.entries.insert(key, Entry { version, before, now: before, asked_by: self.transaction });
-        self.asked.push(key);
-        self.order.push(key);
-        Ok(before)
+        Ok(entry)
     }
 
     /// Sets what `key` holds. A key that the row had not asked for becomes one of its keys.
@@ -158,10 +170,7 @@ impl<S: Source> RowState<S> {
     /// # Errors
     /// [`StateError::KeyNotListed`] from the source.
     pub fn store(&mut self, key: Key, value: Value) -> Result<(), StateError> {
-        self.load(key)?;
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.now = value;
-        }
+        self.entry(key)?.now = value;
         Ok(())
     }
 
@@ -178,20 +187,20 @@ impl<S: Source> RowState<S> {
     pub(super) fn begin_transaction(&mut self) {
         self.transaction = self.transaction.wrapping_add(1);
         self.asked.clear();
-        self.settled = self.order.len();
+        self.settled = self.entries.len();
         self.codes_asked.clear();
         self.new_codes.clear();
     }
 
     /// The keys that the running transaction has asked for, each once, in order.
-    pub(super) fn asked(&self) -> &[Key] {
-        &self.asked
+    pub(super) fn asked(&self) -> impl Iterator<Item = Key> {
+        self.asked.iter().filter_map(|at| Some(self.entries.get(*at as usize)?.key))
     }
 
     /// Forgets what the running transaction asked for. Only for a transaction that has stored nothing.
     pub(super) fn discard_transaction(&mut self) {
-        for key in self.order.drain(self.settled..) {
-            self.entries.remove(&key);
+        for entry in self.entries.drain(self.settled..) {
+            self.index.remove(&entry.key);
         }
         for hash in self.new_codes.drain(..) {
             if let Some(met) = self.codes.remove(&hash) {
@@ -214,9 +223,9 @@ impl<S: Source> RowState<S> {
         for (address, change) in changes {
             self.collect(address, change, &mut writes, &mut made)?;
         }
-        let access = |key: &Key| {
-            let Entry { version, now, .. } = *self.entries.get(key)?;
-            Some(Access { key: *key, version, before: now, after: writes.get(key).copied() })
+        let access = |at: &u32| {
+            let Entry { key, version, now, .. } = *self.entries.get(*at as usize)?;
+            Some(Access { key, version, before: now, after: writes.get(&key).copied() })
         };
         let accesses: Vec<Access> = self.asked.iter().filter_map(access).collect();
         let repeatable = !makes_account && !accesses.iter().any(changes_code);
@@ -236,10 +245,10 @@ impl<S: Source> RowState<S> {
         Ok(true)
     }
 
-    /// Takes over what the transaction changed.
+    /// Takes over what the transaction changed, which has asked for nothing else than its accesses, in their order.
     pub(super) fn commit_transaction(&mut self, executed: &Executed) {
-        for access in &executed.accesses {
-            if let (Some(after), Some(entry)) = (access.after, self.entries.get_mut(&access.key)) {
+        for (at, access) in self.asked.iter().zip(&executed.accesses) {
+            if let (Some(after), Some(entry)) = (access.after, self.entries.get_mut(*at as usize)) {
                 entry.now = after;
             }
         }
@@ -273,7 +282,7 @@ impl<S: Source> RowState<S> {
         for (slot, value) in slots {
             let key = Key::Slot(address, slot);
             // revm writes the slots of an account made in this transaction without reading them first.
-            if created && value.present_value.is_zero() && !self.entries.contains_key(&key) {
+            if created && value.present_value.is_zero() && !self.index.contains_key(&key) {
                 continue;
             }
             self.write_if_changed(key, Value::Slot(value.present_value), writes)?;
@@ -306,14 +315,15 @@ impl<S: Source> RowState<S> {
     }
 
     fn take_effects(&mut self) -> RowEffects {
-        let entries = core::mem::take(&mut self.entries);
-        let access = |key: &Key| {
-            let Entry { version, before, now, .. } = *entries.get(key)?;
-            Some(Access { key: *key, version, before, after: (now != before).then_some(now) })
+        self.index.clear();
+        let access = |Entry { key, version, before, now, .. }| Access {
+            key,
+            version,
+            before,
+            after: (now != before).then_some(now),
         };
         let mut effects =
-            RowEffects { accesses: self.order.iter().filter_map(access).collect(), ..RowEffects::default() };
-        self.order.clear();
+            RowEffects { accesses: self.entries.drain(..).map(access).collect(), ..RowEffects::default() };
         for (hash, met) in core::mem::take(&mut self.codes) {
             let bytes = met.code.original_bytes();
             if met.made {

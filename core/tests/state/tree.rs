@@ -130,6 +130,9 @@ proptest! {
         let paths: Vec<B256> = model.keys().copied().collect();
         let path = route.from(&paths);
         prop_assert_eq!(tree.get(&path), model.get(&path).copied());
+        let asked: Vec<B256> = paths.into_iter().rev().chain([path]).collect();
+        let one_by_one: Vec<Option<Leaf>> = asked.iter().map(|path| tree.get(path)).collect();
+        prop_assert_eq!(tree.get_many(&asked), one_by_one);
     }
 
     #[test]

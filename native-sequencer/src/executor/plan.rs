@@ -307,7 +307,7 @@ fn try_senders(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], sende
     }
 }
 
-/// A state of which those accounts are at hand that transactions name: their paths are hashed together.
+/// A state of which those accounts are at hand that transactions name: they are looked up together.
 struct Accounts<'a> {
     base: &'a Base<'a>,
     known: AddressMap<(Version, Value)>,
@@ -318,7 +318,7 @@ impl<'a> Accounts<'a> {
         let named = transactions.flat_map(|transaction| [Some(transaction.sender()), transaction.to().to().copied()]);
         let keys: Vec<Key> = named.flatten().map(Key::Account).collect();
         // The rows before the block's transactions write no account.
-        let known = keys.iter().zip(Key::paths(&keys)).map(|(key, path)| (key.address(), base.below.at(key, &path)));
+        let known = keys.iter().map(Key::address).zip(base.below.at_each(&keys));
         Self { base, known: known.collect() }
     }
 }
