@@ -39,13 +39,15 @@ impl Key {
 
     /// The path of each of `keys`, in order: cheaper than one by one.
     pub fn paths<'a>(keys: impl IntoIterator<Item = &'a Self>) -> Vec<B256> {
+        let keys = keys.into_iter();
         let mut batch = Batch::new();
+        batch.reserve(keys.size_hint().0);
         for key in keys {
             match key {
                 Self::Account(address) => batch.push(&[address.as_slice()]),
                 Self::Slot(address, slot) => batch.push(&[address.as_slice(), &slot.to_be_bytes::<32>()]),
             }
         }
-        batch.drain().collect()
+        batch.into_hashes()
     }
 }

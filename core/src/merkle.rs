@@ -28,11 +28,13 @@ pub fn leaf_hash(data: &[u8]) -> B256 {
 
 /// [`leaf_hash`] of each, in order: cheaper than one by one.
 pub fn leaf_hashes<T: AsRef<[u8]>>(leaves: impl IntoIterator<Item = T>) -> Vec<B256> {
+    let leaves = leaves.into_iter();
     let mut batch = Batch::new();
+    batch.reserve(leaves.size_hint().0);
     for leaf in leaves {
         batch.push(&[&[0], leaf.as_ref()]);
     }
-    batch.drain().collect()
+    batch.into_hashes()
 }
 
 fn node_hash(left: &B256, right: &B256) -> B256 {

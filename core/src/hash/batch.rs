@@ -200,6 +200,17 @@ impl Batch {
         self.hashes.drain(..)
     }
 
+    /// The hashes of all preimages, in the order in which they were pushed.
+    pub fn into_hashes(mut self) -> Vec<B256> {
+        self.run();
+        self.hashes
+    }
+
+    /// Makes room for so many more hashes.
+    pub fn reserve(&mut self, preimages: usize) {
+        self.hashes.reserve(preimages);
+    }
+
     /// Counts the block that was written to the next lane.
     fn enter(&mut self) {
         self.slots[self.waiting] = self.hashes.len();
@@ -233,9 +244,11 @@ fn hash_of_parts(parts: &[&[u8]]) -> B256 {
 
 /// Keccak-256 of each of `preimages`, in order.
 pub fn keccak256_many<T: AsRef<[u8]>>(preimages: impl IntoIterator<Item = T>) -> Vec<B256> {
+    let preimages = preimages.into_iter();
     let mut batch = Batch::new();
+    batch.reserve(preimages.size_hint().0);
     for preimage in preimages {
         batch.push(&[preimage.as_ref()]);
     }
-    batch.drain().collect()
+    batch.into_hashes()
 }
