@@ -7,7 +7,10 @@ use super::{
     workload::{Setting, Workload, World},
 };
 use alloy_primitives::Bytes;
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// Fewest blocks that are measured, however long they take.
 const BLOCKS: usize = 5;
@@ -24,13 +27,6 @@ pub struct PeerStages {
     pub execute: Duration,
     /// Updating the tries, and the root.
     pub root: Duration,
-}
-
-impl PeerStages {
-    /// From raw bytes to the root.
-    pub fn total(&self) -> Duration {
-        self.recover + self.execute + self.root
-    }
 }
 
 /// How large a measurement is.
@@ -64,22 +60,54 @@ pub fn run(
     let raw = world.transactions(size.transactions);
     peer.block(&raw)?;
     let mut made = chain.block(&raw)?;
-    let (mut stages, mut peers, mut taken) = (Vec::<Stages>::new(), Vec::new(), Duration::ZERO);
-    while taken < size.duration || stages.len() < BLOCKS {
+    let mut taken = Taken::default();
+    while taken.stages.len() < BLOCKS {
         let raw = world.transactions(size.transactions);
         made = chain.block(&raw)?;
-        taken += made.stages.total();
-        stages.push(made.stages);
-        peers.extend(peer.block(&raw)?);
-        progress((taken.as_secs_f64() / size.duration.as_secs_f64()).min(1.0));
+        taken.stages.push(made.stages);
+        taken.peers.extend(peer.block(&raw)?);
     }
-    let mut figures = throughput(setting.workload, size.transactions, &stages, &peers);
+    let raw = world.transactions(size.transactions);
+    let mut of_peer = peer.block_and_recover(&Senders::default(), &raw)?;
+    let mut recovered = chain.recover(&raw)?;
+    while taken.sum() < size.duration || taken.blocks.len() < BLOCKS {
+        let raw = world.transactions(size.transactions);
+        let started = Instant::now();
+        let (block, next) = chain.block_and_recover(&recovered, &raw)?;
+        taken.blocks.push(started.elapsed());
+        (made, recovered) = (block, next);
+        let started = Instant::now();
+        of_peer = peer.block_and_recover(&of_peer, &raw)?;
+        taken.of_peer.push(started.elapsed());
+        progress((taken.sum().as_secs_f64() / size.duration.as_secs_f64()).min(1.0));
+    }
+    let mut figures = throughput(setting.workload, size.transactions, &taken);
     figures.extend(bytes(setting.workload, size.transactions, &made));
     Ok(figures)
 }
 
-/// Over the whole time for all stages together, by medians for each.
-fn throughput(workload: Workload, transactions: u32, stages: &[Stages], peers: &[PeerStages]) -> Vec<Figure> {
+/// How long blocks took.
+#[derive(Debug, Default)]
+struct Taken {
+    /// The stages of blocks that were made one stage after the other.
+    stages: Vec<Stages>,
+    /// Blocks that were made while the next one's senders were recovered.
+    blocks: Vec<Duration>,
+    /// The stages of the peer's blocks; empty if there is no peer.
+    peers: Vec<PeerStages>,
+    /// The peer's blocks, made like ours.
+    of_peer: Vec<Duration>,
+}
+
+impl Taken {
+    fn sum(&self) -> Duration {
+        self.blocks.iter().sum()
+    }
+}
+
+/// Over the whole time where the stages of different blocks run at the same time, by medians for each stage by itself.
+fn throughput(workload: Workload, transactions: u32, taken: &Taken) -> Vec<Figure> {
+    let Taken { stages, blocks, peers, of_peer } = taken;
     let name = workload.name();
     let figure = |name: String, ours: f64, peer: f64| {
         let figure = Figure::new(name, ours, Unit::TransactionsPerSecond);
@@ -89,8 +117,8 @@ fn throughput(workload: Workload, transactions: u32, stages: &[Stages], peers: &
         let (ours, peer) = (stages.iter().map(of), peers.iter().map(of_peer));
         figure(format!("{name}.{part}"), each(transactions, ours), each(transactions, peer))
     };
-    let whole = sustained(transactions, stages.iter().map(Stages::total));
-    let of_peer = sustained(transactions, peers.iter().map(PeerStages::total));
+    let whole = sustained(transactions, blocks.iter().copied());
+    let of_peer = sustained(transactions, of_peer.iter().copied());
     let store = each(transactions, stages.iter().map(|stages| stages.store));
     vec![
         figure(name.to_owned(), whole, of_peer),
@@ -127,11 +155,16 @@ fn bytes(workload: Workload, transactions: u32, made: &MadeBlock) -> Vec<Figure>
 
 /// The stack of today's Rust nodes, given the same blocks.
 #[cfg(feature = "peers")]
-type Peer = super::peers::rust_node::RustNode;
+use super::peers::rust_node::{RustNode as Peer, Senders};
 
 /// Nobody: this build has no peers.
 #[cfg(not(feature = "peers"))]
 struct Peer;
+
+/// What nobody recovers.
+#[cfg(not(feature = "peers"))]
+#[derive(Default)]
+struct Senders;
 
 #[cfg(not(feature = "peers"))]
 impl Peer {
@@ -141,5 +174,9 @@ impl Peer {
 
     fn block(&mut self, _: &[Bytes]) -> Result<Option<PeerStages>, BenchError> {
         Ok(None)
+    }
+
+    fn block_and_recover(&mut self, _: &Senders, _: &[Bytes]) -> Result<Senders, BenchError> {
+        Ok(Senders)
     }
 }

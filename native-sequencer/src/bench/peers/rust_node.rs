@@ -34,6 +34,9 @@ pub const NAME: &str = "rust-node-stack";
 /// Transactions that one thread decodes and recovers at a time.
 const RECOVERED_AT_ONCE: usize = 256;
 
+/// Transactions with their senders.
+pub type Senders = Vec<(TxEnvelope, Address)>;
+
 /// A node's state.
 #[derive(Debug)]
 pub struct RustNode {
@@ -76,27 +79,41 @@ impl RustNode {
         node
     }
 
-    /// Executes a block of `raw`.
+    /// Executes a block of `raw`, one stage after the other.
     ///
     /// # Errors
     /// [`BenchError::Peer`] if a transaction does not succeed.
     pub fn block(&mut self, raw: &[Bytes]) -> Result<Option<PeerStages>, BenchError> {
+        let started = Instant::now();
+        let recovered = recover(raw)?;
+        let recover = started.elapsed();
+        Ok(Some(PeerStages { recover, ..self.make(&recovered)? }))
+    }
+
+    /// Executes a block of `recovered`, or of none at the beginning, while the senders of the one after it, `next`, are
+    /// recovered; gives those.
+    ///
+    /// # Errors
+    /// [`BenchError::Peer`] as for [`Self::block`].
+    pub fn block_and_recover(&mut self, recovered: &Senders, next: &[Bytes]) -> Result<Senders, BenchError> {
+        let (made, next) = rayon::join(|| self.make(recovered), || recover(next));
+        made?;
+        next
+    }
+
+    fn make(&mut self, recovered: &Senders) -> Result<PeerStages, BenchError> {
         self.block.number += U256::from(1);
         self.block.timestamp += U256::from(1);
         let mut stages = PeerStages::default();
 
         let started = Instant::now();
-        let recovered = recover(raw).ok_or_else(|| failed("a transaction does not decode or recover"))?;
-        stages.recover = started.elapsed();
-
-        let started = Instant::now();
-        let touched = self.execute(&recovered)?;
+        let touched = self.execute(recovered)?;
         stages.execute = started.elapsed();
 
         let started = Instant::now();
         self.update(touched);
         stages.root = started.elapsed();
-        Ok(Some(stages))
+        Ok(stages)
     }
 
     /// Executes in order, commits each to the database; the accounts and slots that were touched.
@@ -154,8 +171,8 @@ impl RustNode {
     }
 }
 
-fn recover(raw: &[Bytes]) -> Option<Vec<(TxEnvelope, Address)>> {
-    let chunks: Vec<Vec<_>> = raw
+fn recover(raw: &[Bytes]) -> Result<Senders, BenchError> {
+    let chunks: Option<Vec<Senders>> = raw
         .par_chunks(RECOVERED_AT_ONCE)
         .map(|chunk| {
             let one = |bytes: &Bytes| {
@@ -165,8 +182,9 @@ fn recover(raw: &[Bytes]) -> Option<Vec<(TxEnvelope, Address)>> {
             };
             chunk.iter().map(one).collect()
         })
-        .collect::<Option<_>>()?;
-    Some(chunks.into_iter().flatten().collect())
+        .collect();
+    let chunks = chunks.ok_or_else(|| failed("a transaction does not decode or recover"))?;
+    Ok(chunks.into_iter().flatten().collect())
 }
 
 fn environment(transaction: &TxEnvelope, sender: Address) -> TxEnv {
