@@ -32,8 +32,6 @@ pub struct StoredBlock {
     pub column_bodies: Vec<Bytes>,
     /// For each row, sender and receipt of each transaction.
     pub results: Vec<Vec<(Address, Receipt)>>,
-    /// What the block wrote, ascending by path.
-    pub writes: Vec<StoredLeaf>,
     /// The code that the block deployed.
     pub codes: Vec<(B256, Bytes)>,
 }
@@ -61,9 +59,6 @@ impl From<&StoredLeaf> for Leaf {
     }
 }
 
-/// Most bytes of one stored block: bodies are bounded by the core's limits, and a block's gas bounds their number.
-pub(crate) const STORED_BLOCK_BYTES: usize = 1 << 30;
-
 impl StoredBlock {
     /// The record of a block that was just made. `rows` are those that `assembled` was made of, `senders` those of their
     /// transactions.
@@ -87,7 +82,6 @@ impl StoredBlock {
             row_bodies: assembled.row_bodies.clone(),
             column_bodies: assembled.column_bodies.clone(),
             results,
-            writes: assembled.writes.iter().map(StoredLeaf::from).collect(),
             codes,
         }
     }
@@ -102,7 +96,7 @@ impl StoredBlock {
     /// # Errors
     /// [`WireError`] if the bytes are damaged.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        wire::decode(bytes, STORED_BLOCK_BYTES)
+        wire::decode(bytes, crate::limits::STORED_BLOCK_BYTES)
     }
 }
 
@@ -218,8 +212,7 @@ fn bytes(stored: &StoredBlock) -> usize {
         receipt.logs.iter().map(|log| 128 + 32 * log.topics.len() + log.data.len()).sum()
     };
     let receipts: usize = stored.results.iter().flatten().map(|result| 256 + logs(result)).sum();
-    let writes = stored.writes.len() * size_of::<StoredLeaf>();
-    2 * sum(&stored.row_bodies) + sum(&stored.column_bodies) + 2 * receipts + writes
+    2 * sum(&stored.row_bodies) + sum(&stored.column_bodies) + 2 * receipts
 }
 
 /// The transactions of all rows, in row order.

@@ -1,6 +1,10 @@
 //! The `ocelli` binary.
 
+use mimalloc::MiMalloc;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     match ocelli_sequencer::cli::run() {

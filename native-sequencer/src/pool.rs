@@ -29,6 +29,7 @@ use ocelli_core::{
     key::Key,
     promise::Window,
     transaction::{Recovered, Transaction},
+    tree::Leaf,
     value::Value,
 };
 use parking_lot::{Condvar, Mutex};
@@ -244,10 +245,10 @@ impl Pool {
         Taken { transactions: taken.into_iter().map(Arc::unwrap_or_clone).collect(), promised }
     }
 
-    /// Tells the pool of a block that the chain has published.
-    pub fn sealed(&self, block: &SealedBlock) {
+    /// Tells the pool of a block that the chain has published, and of what it wrote.
+    pub fn sealed(&self, block: &SealedBlock, writes: &[Leaf]) {
         let included: HashSet<B256> = block.transactions.iter().map(|sealed| sealed.hash).collect();
-        let accounts = block.stored.writes.iter().filter_map(|leaf| match (leaf.key, leaf.value) {
+        let accounts = writes.iter().filter_map(|leaf| match (leaf.key, leaf.value) {
             (Key::Account(address), Value::Account(account)) => {
                 let delegated = !account.code_hash.is_zero();
                 Some((address, Standing { nonce: account.nonce, balance: account.balance, delegated }))

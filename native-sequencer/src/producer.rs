@@ -16,10 +16,11 @@ use crate::{
     limits,
     pool::{Pool, Taken},
     store::{Store, StoreError},
+    threads::AllThreads,
 };
 use lie::Lie;
 use ocelli_core::{
-    block::assemble,
+    block::assemble_by,
     column::SplitError,
     evm::{Env, Refused, StateError},
     header::SignedHeader,
@@ -128,10 +129,10 @@ impl Producer {
         let block = SealedBlock::made(signed, head.ancestors.clone(), &assembled, executed, &transactions)?;
         let block = Arc::new(block);
         let made = started.elapsed();
-        self.store.append(&block)?;
+        self.store.append(&block, &assembled.writes)?;
         let head = Head { header: assembled.header, hash: block.hash, state: assembled.state, ancestors };
         self.chain.publish(block.clone(), head);
-        self.pool.sealed(&block);
+        self.pool.sealed(&block, &assembled.writes);
         report(&block, lanes, surprises, made, started.elapsed());
         Ok(Some(block))
     }
@@ -164,7 +165,8 @@ impl Producer {
             let mut ancestors = head.ancestors.clone();
             let moment = (env.time_ms, self.term);
             let fits = executed.gas_used() <= env.params.gas_limit;
-            match assemble(self.chain.config(), &head.header, &mut ancestors, moment, &snapshot.tree, &executed.rows) {
+            let (config, tree) = (self.chain.config(), &snapshot.tree);
+            match assemble_by(&AllThreads, config, &head.header, &mut ancestors, moment, tree, &executed.rows) {
                 Ok(assembled) if fits => return Ok(Some((executed, assembled, ancestors))),
                 // Half of them, then: the first alone always fits, or is refused by the rules of a row.
                 Ok(_) | Err(SplitError) => {

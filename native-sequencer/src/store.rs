@@ -1,11 +1,17 @@
-//! The store: the append-only log of blocks and what restarting needs, in one file, `chain.redb`.
+//! The store: the append-only log of blocks and what restarting needs.
+//!
+//! ```text
+//! blocks.log   every block, in order          appended and synced before a block is published
+//! index.redb   what blocks are asked for by, and a snapshot of the state, 256 blocks and some back; follows from the others
+//! chain.redb   what the chain begins with; certificates
+//! ```
 //!
 //! Guaranteed: a block whose [`Store::append`] returned is there after any crash, and a block is there as a whole or not at
-//! all. What [`Store::open`] recovers is the state after the last block, and after each of the
-//! [`limits::HISTORY_BLOCKS`] before it, checked against the state roots of their headers; nothing is executed again.
+//! all. What [`Store::open`] recovers is the state after the last block, checked against the state root of its header, and
+//! states after blocks before it; nothing is executed again.
 //!
-//! How: the transaction that appends block h also brings the snapshot (`leaves`) from the state after block h − 257 to the
-//! one after h − 256. Opening reads the snapshot and puts on top of it what the blocks since wrote, one by one.
+//! How: the index brings the snapshot (`leaves`) to the state after block h − 256 when it takes block h. Opening reads the
+//! snapshot and puts on top of it what the blocks since wrote.
 //!
 //! It assumes that nobody else writes into the folder, which a lock sees to.
 
@@ -13,35 +19,41 @@ mod archive;
 mod error;
 mod folder;
 mod import;
+mod index;
+mod log;
 mod recover;
 mod replay;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::{
-    block::{SealedBlock, StoredBlock, StoredLeaf},
-    limits,
-};
+use crate::block::{SealedBlock, StoredBlock, StoredLeaf};
 use alloy_primitives::{B256, Bytes};
 use error::Failure;
 use folder::{Folder, NEW_CHAIN_FILE, io_error, sync_folder};
-use ocelli_core::{certificate::Certificate, genesis::ChainConfig, header::SignedHeader, tree::Tree, wire};
+use index::{Entry, Index};
+use log::{Log, Part};
+use ocelli_core::{
+    certificate::Certificate,
+    genesis::ChainConfig,
+    header::SignedHeader,
+    tree::{Leaf, Tree},
+    wire,
+};
 use parking_lot::Mutex;
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
-use tables::{
-    BLOCKS, CERTIFICATES, CODES, DIFFS, FORMAT, GENESIS, HASHES, HEADERS, LEAVES, META, META_CONFIG, META_FORMAT,
-    META_GENESIS, META_SNAPSHOT, PLACES,
-};
+use tables::{ByHash, CERTIFICATES, FORMAT, GENESIS, META, META_CONFIG, META_FORMAT, META_GENESIS};
 
 pub use archive::{Archive, ArchiveError};
 pub use error::StoreError;
-pub(crate) use folder::{CHAIN_FILE, DAMAGED_POOL_FILE, EVIDENCE_FOLDER, NEW_POOL_FILE, POOL_FILE};
+use folder::{CHAIN_FILE, INDEX_FILE, LOG_FILE};
+pub(crate) use folder::{DAMAGED_POOL_FILE, EVIDENCE_FOLDER, NEW_POOL_FILE, POOL_FILE};
 pub use import::{ImportError, Imported, import};
 pub use recover::Recovered;
 pub use replay::ReplayError;
@@ -67,10 +79,12 @@ struct Last {
 /// The log of one chain's blocks.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    index: Index,
+    log: Arc<Log>,
+    chain: Database,
     path: PathBuf,
     last: Mutex<Last>,
-    // Let go after the database is closed: fields are dropped in this order.
+    // Let go after the files are closed: fields are dropped in this order.
     _folder: Folder,
 }
 
@@ -89,32 +103,44 @@ impl Store {
         if genesis.root() != config.state_root {
             return Err(StoreError::OtherGenesisState { found: genesis.root().0, expected: config.state_root.0 });
         }
-        let folder = Folder::take(dir)?;
-        let path = dir.join(CHAIN_FILE);
-        if !path.exists() {
-            make(dir, &path, config, genesis, codes)?;
-        }
-        let database = Database::builder()
-            .set_cache_size(limits::STORE_CACHE_BYTES)
-            .open(&path)
-            .map_err(|error| Failure::from(error).at(&path))?;
-        check_chain(&database, &path, config)?;
         let started = Instant::now();
-        let recovered = recover::recover(&database, config).map_err(|failure| failure.at(&path))?;
+        let folder = Folder::take(dir)?;
+        let (path, log_path) = (dir.join(CHAIN_FILE), dir.join(LOG_FILE));
+        if !path.exists() {
+            make(dir, &path, &log_path, config, genesis)?;
+        }
+        let chain = Database::builder().open(&path).map_err(|error| Failure::from(error).at(&path))?;
+        check_chain(&chain, &path, config)?;
+        let chain_hash = config.genesis_hash();
+        let index = index::File::open(&dir.join(INDEX_FILE), &chain_hash, genesis, codes)?;
+        let (log, found) = Log::open(&log_path, &chain_hash, index.last()?)?;
+        recover::catch_up(&index, &log, config, &found)?;
+        let recovered = recover::recover(&chain, &index, &log, config, |failure| failure.at(&path))?;
         tracing::info!(
             height = recovered.head.header.height,
             keys = recovered.head.state.len(),
             milliseconds = started.elapsed().as_millis() as u64,
             "opened {}",
-            path.display()
+            dir.display()
         );
+        let log = Arc::new(log);
+        let index = Index::new(index, log.clone())?;
         let last = Mutex::new(Last { height: recovered.head.header.height, hash: recovered.head.hash });
-        Ok((Self { database, path, last, _folder: folder }, recovered))
+        Ok((Self { index, log, chain, path, last, _folder: folder }, recovered))
     }
 
     /// Whether the folder `dir` has a chain.
     pub fn is_in(dir: &Path) -> bool {
         dir.join(CHAIN_FILE).exists()
+    }
+
+    /// How many bytes the files of the chain in the folder `dir` have.
+    ///
+    /// # Errors
+    /// If one of them cannot be looked at.
+    pub fn bytes(dir: &Path) -> std::io::Result<u64> {
+        let files = [CHAIN_FILE, LOG_FILE, INDEX_FILE].map(|name| dir.join(name));
+        files.iter().map(|path| Ok(fs::metadata(path)?.len())).sum()
     }
 
     /// Deletes the chain in the folder `dir` and the pool's journal. Other files stay. A folder that is not there or is empty
@@ -126,11 +152,12 @@ impl Store {
         Folder::reset(dir)
     }
 
-    /// Appends `block`; it is durable when this returns.
+    /// Appends `block`, which wrote `writes`, ascending by path; it is durable when this returns.
     ///
     /// # Errors
-    /// [`StoreError::NotNext`] if it is not the child of the last block. With any error, nothing of it was stored.
-    pub fn append(&self, block: &SealedBlock) -> Result<(), StoreError> {
+    /// [`StoreError::NotNext`] if it is not the child of the last block. After any other error nothing can be appended until the
+    /// store is opened again.
+    pub fn append(&self, block: &SealedBlock, writes: &[Leaf]) -> Result<(), StoreError> {
         let started = Instant::now();
         let header = block.header();
         let mut last = self.last.lock();
@@ -138,8 +165,11 @@ impl Store {
             let (height, parent) = (header.height, header.parent);
             return Err(StoreError::NotNext { height, parent, head: last.height, head_hash: last.hash });
         }
-        self.write(|transaction| write_block(transaction, block))?;
+        let writes: Vec<StoredLeaf> = writes.iter().map(StoredLeaf::from).collect();
+        let (signed, writes) = (wire::encode(&block.stored.signed), wire::encode(&writes));
+        let at = self.log.append(header.height, [&signed, &writes, &block.stored.encode()])?;
         *last = Last { height: header.height, hash: block.hash };
+        self.index.take(Entry::new(block, at))?;
         metrics::histogram!("ocelli_store_append_seconds").record(started.elapsed().as_secs_f64());
         Ok(())
     }
@@ -150,51 +180,49 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub fn append_certificate(&self, certificate: &Certificate) -> Result<(), StoreError> {
         let encoded = certificate.encode();
-        self.write(|transaction| {
+        let write = |transaction: &WriteTransaction| {
             transaction.open_table(CERTIFICATES)?.insert(certificate.height, encoded.as_slice())?;
             Ok(())
-        })
+        };
+        commit(&self.chain, write).map_err(|failure| failure.at(&self.path))
     }
 
     /// The block with this height.
     ///
     /// # Errors
-    /// [`StoreError`] if the database fails or is damaged.
+    /// [`StoreError`] if a file cannot be read or is damaged.
     pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, StoreError> {
-        self.read(|transaction| {
-            let encoded = transaction.open_table(BLOCKS)?.get(height)?;
-            encoded.map(|encoded| recover::decode_block(height, encoded.value())).transpose()
-        })
+        let Some(encoded) = self.part(height, Part::Block)? else { return Ok(None) };
+        recover::decode_block(&self.log, height, &encoded).map(Some)
     }
 
     /// The signed header of the block with this height.
     ///
     /// # Errors
-    /// [`StoreError`] if the database fails or is damaged.
+    /// [`StoreError`] if a file cannot be read or is damaged.
     pub fn signed_header(&self, height: u64) -> Result<Option<SignedHeader>, StoreError> {
-        self.read(|transaction| {
-            let encoded = transaction.open_table(HEADERS)?.get(height)?;
-            encoded.map(|encoded| tables::decode_header(height, encoded.value())).transpose()
-        })
+        let Some(encoded) = self.part(height, Part::Header)? else { return Ok(None) };
+        recover::decode_header(&self.log, height, &encoded).map(Some)
+    }
+
+    fn part(&self, height: u64, part: Part) -> Result<Option<Vec<u8>>, StoreError> {
+        self.index.frame(height)?.map(|at| self.log.read(height, at, part)).transpose()
     }
 
     /// The height of the block with this hash; genesis is none.
     ///
     /// # Errors
-    /// [`StoreError`] if the database fails.
+    /// [`StoreError`] if the index cannot be read.
     pub fn height_of(&self, hash: &B256) -> Result<Option<u64>, StoreError> {
-        self.read(|transaction| Ok(transaction.open_table(HASHES)?.get(&hash.0)?.map(|height| height.value())))
+        self.index.height_of(hash)
     }
 
     /// Where the transaction with this hash is.
     ///
     /// # Errors
-    /// [`StoreError`] if the database fails.
+    /// [`StoreError`] if the index cannot be read.
     pub fn place_of(&self, transaction: &B256) -> Result<Option<Place>, StoreError> {
-        self.read(|read| {
-            let place = read.open_table(PLACES)?.get(&transaction.0)?.map(|place| place.value());
-            Ok(place.map(|(height, row, index)| Place { height, row, index }))
-        })
+        self.index.place_of(transaction)
     }
 
     /// The first certificate for `height` or above: what shows that the block at `height` is attested.
@@ -217,12 +245,8 @@ impl Store {
     }
 
     fn read<T>(&self, body: impl FnOnce(&redb::ReadTransaction) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let read = || body(&self.database.begin_read()?);
+        let read = || body(&self.chain.begin_read()?);
         read().map_err(|failure| failure.at(&self.path))
-    }
-
-    fn write(&self, body: impl FnOnce(&WriteTransaction) -> Result<(), Failure>) -> Result<(), StoreError> {
-        commit(&self.database, body).map_err(|failure| failure.at(&self.path))
     }
 }
 
@@ -235,87 +259,40 @@ fn commit(database: &Database, body: impl FnOnce(&WriteTransaction) -> Result<()
     Ok(transaction.commit()?)
 }
 
-/// Makes the file of a chain without blocks. It gets its name when it is complete, so a crash leaves none or a whole one.
-fn make(
-    dir: &Path,
-    path: &Path,
-    config: &ChainConfig,
-    genesis: &Tree,
-    codes: &[(B256, Bytes)],
-) -> Result<(), StoreError> {
+/// Makes the files of a chain without blocks. `chain.redb` gets its name when everything is complete, so a crash leaves no chain
+/// or a whole one.
+fn make(dir: &Path, path: &Path, log: &Path, config: &ChainConfig, genesis: &Tree) -> Result<(), StoreError> {
+    if log.exists() && !Log::is_empty(log)? {
+        let what = format!("it has blocks, and {} is missing beside it", path.display());
+        return Err(StoreError::Damaged { path: log.to_owned(), what });
+    }
+    Log::make(dir, log, &config.genesis_hash())?;
     let new = dir.join(NEW_CHAIN_FILE);
     if new.exists() {
         fs::remove_file(&new).map_err(io_error(&new))?;
     }
     let fill = || {
         let database = Database::create(&new)?;
-        commit(&database, |transaction| write_genesis(transaction, config, genesis, codes))
+        commit(&database, |transaction| write_genesis(transaction, config, genesis))
     };
     fill().map_err(|failure: Failure| failure.at(&new))?;
     fs::rename(&new, path).map_err(io_error(path))?;
     sync_folder(dir)
 }
 
-fn write_genesis(
-    transaction: &WriteTransaction,
-    config: &ChainConfig,
-    genesis: &Tree,
-    codes: &[(B256, Bytes)],
-) -> Result<(), Failure> {
-    tables::make_all(transaction)?;
+fn write_genesis(transaction: &WriteTransaction, config: &ChainConfig, genesis: &Tree) -> Result<(), Failure> {
     let mut meta = transaction.open_table(META)?;
     meta.insert(META_FORMAT, FORMAT.to_be_bytes().as_slice())?;
     meta.insert(META_GENESIS, config.genesis_hash().as_slice())?;
     meta.insert(META_CONFIG, wire::encode(config).as_slice())?;
-    meta.insert(META_SNAPSHOT, 0_u64.to_be_bytes().as_slice())?;
-    for table in [GENESIS, LEAVES] {
-        let mut leaves = transaction.open_table(table)?;
-        for leaf in genesis {
-            leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::from(&leaf)).as_slice())?;
-        }
-    }
-    write_codes(transaction, codes)
+    transaction.open_table(CERTIFICATES)?;
+    write_leaves_of(transaction, GENESIS, genesis)
 }
 
-fn write_codes(transaction: &WriteTransaction, codes: &[(B256, Bytes)]) -> Result<(), Failure> {
-    let mut table = transaction.open_table(CODES)?;
-    for (hash, code) in codes {
-        table.insert(&hash.0, code.as_ref())?;
-    }
-    Ok(())
-}
-
-fn write_block(transaction: &WriteTransaction, block: &SealedBlock) -> Result<(), Failure> {
-    let height = block.header().height;
-    let mut blocks = transaction.open_table(BLOCKS)?;
-    let last = tables::head_height(&blocks)?;
-    if last + 1 != height {
-        return Err(Failure::Damaged(format!("its last block is {last}, where {} was expected", height - 1)));
-    }
-    blocks.insert(height, block.stored.encode().as_slice())?;
-    transaction.open_table(HEADERS)?.insert(height, wire::encode(&block.stored.signed).as_slice())?;
-    transaction.open_table(DIFFS)?.insert(height, wire::encode(&block.stored.writes).as_slice())?;
-    transaction.open_table(HASHES)?.insert(&block.hash.0, height)?;
-    let mut places = transaction.open_table(PLACES)?;
-    for sealed in &block.transactions {
-        let (row, index) = sealed.place;
-        places.insert(&sealed.hash.0, (height, row, index))?;
-    }
-    write_codes(transaction, &block.stored.codes)?;
-    advance_snapshot(transaction, height.saturating_sub(limits::HISTORY_BLOCKS))
-}
-
-/// Brings the snapshot up to the state after block `height`.
-fn advance_snapshot(transaction: &WriteTransaction, height: u64) -> Result<(), Failure> {
-    let mut diffs = transaction.open_table(DIFFS)?;
-    let mut leaves = transaction.open_table(LEAVES)?;
-    // One block as a rule; more after a change of HISTORY_BLOCKS.
-    for entry in diffs.extract_from_if(..=height, |_, _| true)? {
-        let (first, encoded) = entry?;
-        for leaf in recover::decode_writes(first.value(), encoded.value())? {
-            leaves.insert(&leaf.key.path().0, wire::encode(&leaf).as_slice())?;
-        }
-        transaction.open_table(META)?.insert(META_SNAPSHOT, first.value().to_be_bytes().as_slice())?;
+fn write_leaves_of(transaction: &WriteTransaction, table: ByHash<&'static [u8]>, state: &Tree) -> Result<(), Failure> {
+    let mut leaves = transaction.open_table(table)?;
+    for leaf in state {
+        leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::from(&leaf)).as_slice())?;
     }
     Ok(())
 }

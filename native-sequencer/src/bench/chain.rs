@@ -8,10 +8,11 @@ use crate::{
     genesis_file::{Genesis, GenesisFile},
     state::{Codes, Snapshot},
     store::Store,
+    threads::AllThreads,
 };
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
-    block::{AssembledBlock, assemble},
+    block::{AssembledBlock, assemble_by},
     evm::Env,
     header::{Header, SignedHeader},
     merkle::Frontier,
@@ -40,13 +41,6 @@ pub struct Stages {
     pub assemble: Duration,
     /// The block as it is served, and the durable log.
     pub store: Duration,
-}
-
-impl Stages {
-    /// From raw bytes to a durable block with every body.
-    pub fn total(&self) -> Duration {
-        self.recover + self.execute + self.assemble + self.store
-    }
 }
 
 /// A block that was just made.
@@ -127,21 +121,50 @@ impl MeasuredChain {
         Ok((Self { genesis, store, key, head, ancestors, snapshot }, took))
     }
 
-    /// Makes the next block of all of `raw`.
+    /// Makes the next block of all of `raw`, one stage after the other.
     ///
     /// # Errors
     /// [`BenchError`] if a transaction is refused, or whatever else keeps it from a block.
     pub fn block(&mut self, raw: &[Bytes]) -> Result<MadeBlock, BenchError> {
+        let started = Instant::now();
+        let recovered = self.recover(raw)?;
+        let recover = started.elapsed();
+        let mut made = self.make(&recovered)?;
+        made.stages.recover = recover;
+        Ok(made)
+    }
+
+    /// Makes the next block of `recovered` while the transactions of the one after it, `next`, are recovered, as they are when
+    /// they come in while a block is made. Gives the block, and those.
+    ///
+    /// # Errors
+    /// As [`Self::block`].
+    pub fn block_and_recover(
+        &mut self,
+        recovered: &[Recovered],
+        next: &[Bytes],
+    ) -> Result<(MadeBlock, Vec<Recovered>), BenchError> {
+        let params = self.genesis.config.params_at(self.head.height + 2).clone();
+        let (made, next) = rayon::join(|| self.make(recovered), || recover(next, &params));
+        Ok((made?, next?))
+    }
+
+    /// Decodes transactions and recovers who sent them.
+    ///
+    /// # Errors
+    /// [`BenchError`] if one is none.
+    pub fn recover(&self, raw: &[Bytes]) -> Result<Vec<Recovered>, BenchError> {
+        Ok(recover(raw, self.genesis.config.params_at(self.head.height + 1))?)
+    }
+
+    /// Makes the next block of transactions whose senders are known.
+    fn make(&mut self, recovered: &[Recovered]) -> Result<MadeBlock, BenchError> {
         let config = &self.genesis.config;
         let env = Env::after(config, &self.head, self.head.time_ms + 1_000);
         let mut stages = Stages::default();
 
         let started = Instant::now();
-        let recovered = recover(raw, env.params)?;
-        stages.recover = started.elapsed();
-
-        let started = Instant::now();
-        let executed = executor::execute(&env, &self.snapshot, &recovered)?;
+        let executed = executor::execute(&env, &self.snapshot, recovered)?;
         stages.execute = started.elapsed();
         if !executed.refused.is_empty() {
             return Err(BenchError::Invalid("a transaction was refused"));
@@ -150,16 +173,17 @@ impl MeasuredChain {
         let started = Instant::now();
         let parent_ancestors = self.ancestors.clone();
         let moment = (env.time_ms, self.head.term);
-        let assembled = assemble(config, &self.head, &mut self.ancestors, moment, &self.snapshot.tree, &executed.rows)
+        let (head, ancestors, tree) = (&self.head, &mut self.ancestors, &self.snapshot.tree);
+        let assembled = assemble_by(&AllThreads, config, head, ancestors, moment, tree, &executed.rows)
             .map_err(|_| BenchError::Invalid("too many columns"))?;
         let signature = self.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };
         stages.assemble = started.elapsed();
 
         let started = Instant::now();
-        let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &recovered)
+        let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, recovered)
             .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
-        self.store.append(&sealed)?;
+        self.store.append(&sealed, &assembled.writes)?;
         stages.store = started.elapsed();
         if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
             return Err(BenchError::Invalid("a transaction did not succeed"));

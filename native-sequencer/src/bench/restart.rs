@@ -6,6 +6,7 @@ use super::{
     figure::{Figure, Unit, median},
     workload::{Setting, Workload, World},
 };
+use crate::store::Store;
 use std::path::Path;
 
 /// How large a measurement is.
@@ -40,11 +41,10 @@ pub fn run(size: Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<
         chain = reopened;
     }
     let transactions = f64::from(blocks * size.block);
-    let disk = std::fs::metadata(dir.join(crate::store::CHAIN_FILE))
-        .map_err(|source| BenchError::File { path: dir.join(crate::store::CHAIN_FILE), source })?;
+    let disk = Store::bytes(dir).map_err(|source| BenchError::File { path: dir.to_owned(), source })?;
     Ok(vec![
         Figure::new("restart", median(took), Unit::Seconds),
         Figure::new("restart.transactions", transactions, Unit::Count),
-        Figure::new("restart.disk", disk.len() as f64 / transactions, Unit::BytesPerTransaction),
+        Figure::new("restart.disk", disk as f64 / transactions, Unit::BytesPerTransaction),
     ])
 }

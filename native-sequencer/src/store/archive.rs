@@ -18,9 +18,13 @@
 use super::{
     Store, StoreError,
     error::Failure,
-    tables::{self, BLOCKS, CODES, GENESIS, META, META_CONFIG},
+    log::Part,
+    tables::{self, GENESIS, META, META_CONFIG},
 };
-use crate::block::{STORED_BLOCK_BYTES, StoredBlock, StoredLeaf};
+use crate::{
+    block::{StoredBlock, StoredLeaf},
+    limits::STORED_BLOCK_BYTES,
+};
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
     genesis::ChainConfig,
@@ -29,13 +33,13 @@ use ocelli_core::{
     value::Value,
     wire,
 };
-use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{ReadTransaction, ReadableTable};
 use std::{
     collections::BTreeSet,
     io::{self, Read, Write},
 };
 
-const MAGIC: [u8; 8] = *b"OCELLI\x00\x02";
+const MAGIC: [u8; 8] = *b"OCELLI\x00\x03";
 const CONFIG: u8 = 1;
 const LEAVES: u8 = 2;
 const CODE: u8 = 3;
@@ -86,21 +90,19 @@ impl Store {
         write: impl Write,
         mut progress: impl FnMut(u64),
     ) -> Result<(), ArchiveError> {
-        let begin = || Ok(self.database.begin_read()?);
-        let store_error = |failure: Failure| ArchiveError::Store(failure.at(&self.path));
-        let transaction = begin().map_err(store_error)?;
         let mut frames = Frames { write };
         frames.write.write_all(&MAGIC)?;
-        let genesis = read_genesis(&transaction).map_err(store_error)?;
-        frames.frame(CONFIG, &genesis.config)?;
-        for leaves in genesis.leaves.chunks(FRAME_LEAVES) {
+        let (config, leaves) = self.read(read_genesis)?;
+        let codes = self.index.codes(codes_of(leaves.iter().map(|leaf| leaf.value)))?;
+        frames.frame(CONFIG, &config)?;
+        for leaves in leaves.chunks(FRAME_LEAVES) {
             frames.frame(LEAVES, &wire::encode(&leaves))?;
         }
-        for code in &genesis.codes {
+        for code in &codes {
             frames.frame(CODE, code)?;
         }
         for height in from..=to {
-            let encoded = read_block(&transaction, height).map_err(store_error)?;
+            let encoded = self.part(height, Part::Block)?;
             frames.frame(BLOCK, &encoded.ok_or(ArchiveError::NoBlock(height))?)?;
             progress(height);
         }
@@ -126,27 +128,15 @@ impl<W: Write> Frames<W> {
     }
 }
 
-/// What a chain begins with, as it is stored.
-struct Genesis {
-    config: Vec<u8>,
-    leaves: Vec<StoredLeaf>,
-    codes: Vec<Bytes>,
-}
-
-fn read_genesis(transaction: &ReadTransaction) -> Result<Genesis, Failure> {
+/// What a chain begins with, as it is stored: its configuration, and the leaves of its first state.
+fn read_genesis(transaction: &ReadTransaction) -> Result<(Vec<u8>, Vec<StoredLeaf>), Failure> {
     let config = transaction.open_table(META)?.get(META_CONFIG)?.map(|config| config.value().to_vec());
     let config = config.ok_or_else(|| Failure::Damaged("meta has no config".into()))?;
     let mut leaves = Vec::new();
     for entry in transaction.open_table(GENESIS)?.iter()? {
         leaves.push(tables::decode_leaf(entry?.1.value())?);
     }
-    let table = transaction.open_table(CODES)?;
-    let mut codes = Vec::new();
-    for hash in codes_of(leaves.iter().map(|leaf| leaf.value)) {
-        let code = table.get(&hash.0)?.ok_or_else(|| Failure::Damaged(format!("the code {hash} is missing")))?;
-        codes.push(Bytes::copy_from_slice(code.value()));
-    }
-    Ok(Genesis { config, leaves, codes })
+    Ok((config, leaves))
 }
 
 /// The hashes of the code that accounts have.
@@ -156,10 +146,6 @@ fn codes_of(values: impl Iterator<Item = Value>) -> BTreeSet<B256> {
         Value::Slot(_) => None,
     });
     hashes.collect()
-}
-
-fn read_block(transaction: &ReadTransaction, height: u64) -> Result<Option<Vec<u8>>, Failure> {
-    Ok(transaction.open_table(BLOCKS)?.get(height)?.map(|encoded| encoded.value().to_vec()))
 }
 
 /// A file of blocks that is being read: its genesis fits its configuration; its blocks are not checked yet.

@@ -61,6 +61,14 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// The index holds something that the store never writes.
+    #[error("{} is damaged ({what}): delete it, and it is made again from the other files", path.display())]
+    DamagedIndex {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
     /// A folder that is not to be emptied, because its content was not made by this program.
     #[error("{} is not empty and was not made by ocelli: nothing in it was deleted. Choose another --data-dir", dir.display())]
     Foreign {
@@ -111,6 +119,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// The failure of the index at `path`.
+    pub(super) fn at_index(self, path: &std::path::Path) -> StoreError {
+        match self.at(path) {
+            StoreError::Damaged { path, what } => StoreError::DamagedIndex { path, what },
+            other => other,
+        }
+    }
+
     /// The failure of the file at `path`.
     pub(super) fn at(self, path: &std::path::Path) -> StoreError {
         let path = path.to_owned();

@@ -10,10 +10,16 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The database of the store.
+/// What the chain begins with, and certificates.
 pub(crate) const CHAIN_FILE: &str = "chain.redb";
-/// The database of the store while it is being made.
+/// The same while it is being made.
 pub(super) const NEW_CHAIN_FILE: &str = "chain.redb.new";
+/// The log of blocks.
+pub(crate) const LOG_FILE: &str = "blocks.log";
+/// The log of blocks while it is being made.
+pub(super) const NEW_LOG_FILE: &str = "blocks.log.new";
+/// The index of the log.
+pub(crate) const INDEX_FILE: &str = "index.redb";
 /// The journal of the pool.
 pub(crate) const POOL_FILE: &str = "pool.journal";
 /// The journal of the pool while it is being rewritten.
@@ -68,7 +74,9 @@ impl Folder {
         }
         // The mark stays, as long as the folder does: it is what says that the folder may be emptied.
         let _taken = Self::take(dir)?;
-        for name in [CHAIN_FILE, NEW_CHAIN_FILE, POOL_FILE, NEW_POOL_FILE, DAMAGED_POOL_FILE] {
+        // `chain.redb` last: without it the other files are no chain, so a reset that is interrupted can be repeated.
+        let chain = [INDEX_FILE, LOG_FILE, NEW_LOG_FILE, NEW_CHAIN_FILE, CHAIN_FILE];
+        for name in [POOL_FILE, NEW_POOL_FILE, DAMAGED_POOL_FILE].into_iter().chain(chain) {
             let path = dir.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&path)(error)),

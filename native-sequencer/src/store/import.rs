@@ -3,7 +3,7 @@
 use super::{Archive, ArchiveError, ReplayError, Store, StoreError, recover::Recovered, replay};
 use crate::block::{SealedBlock, StoredBlock};
 use alloy_primitives::B256;
-use ocelli_core::{genesis::ChainConfig, header::Header, merkle::Frontier, params::ParamsError};
+use ocelli_core::{genesis::ChainConfig, header::Header, merkle::Frontier, params::ParamsError, tree::Leaf};
 use std::{io::Read, path::Path};
 
 /// Blocks could not be taken over. Those before stay.
@@ -114,8 +114,8 @@ impl<'a> Importer<'a> {
         if height != self.head.height + 1 {
             return Err(ImportError::Gap { head: self.head.height, found: height });
         }
-        let block = self.verify(stored).map_err(|error| ImportError::Block { height, error })?;
-        self.store.append(&block)?;
+        let (block, writes) = self.verify(stored).map_err(|error| ImportError::Block { height, error })?;
+        self.store.append(&block, &writes)?;
         for (hash, code) in &block.stored.codes {
             self.codes.insert(*hash, code.clone());
         }
@@ -124,7 +124,7 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    fn verify(&mut self, stored: StoredBlock) -> Result<SealedBlock, ReplayError> {
+    fn verify(&mut self, stored: StoredBlock) -> Result<(SealedBlock, Vec<Leaf>), ReplayError> {
         replay::verify(&self.config, &self.head, &mut self.ancestors, stored, &self.codes)
     }
 }

@@ -1,8 +1,10 @@
-//! Opening a store: from snapshot and diffs to the head and the states before it.
+//! Opening a store: from snapshot and log to the head and the states before it.
 
 use super::{
-    error::Failure,
-    tables::{self, BLOCKS, CERTIFICATES, CODES, LEAVES},
+    error::{Failure, StoreError},
+    index::{self, Entry},
+    log::{Found, Log, Part},
+    tables::{self, CERTIFICATES, CODES, LEAVES, META_SNAPSHOT},
 };
 use crate::{
     block::{SealedBlock, StoredBlock, StoredLeaf},
@@ -15,7 +17,8 @@ use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
     hash::keccak256,
-    header::Header,
+    header::{Header, SignedHeader},
+    key::Key,
     merkle::{self, Frontier},
     tree::{Leaf, Tree},
     wire,
@@ -27,7 +30,8 @@ use std::sync::Arc;
 /// What a store held when it was opened: what [`Chain::new`](crate::chain::Chain::new) goes on from.
 #[derive(Debug)]
 pub struct Recovered {
-    /// The states that were kept, by height, from the oldest to the head's, each with its block, which genesis has none of.
+    /// The states that were kept, by height, from the oldest to the head's, each with its block, if that was read; genesis has
+    /// none.
     pub states: Vec<(u64, Option<Arc<SealedBlock>>, Tree)>,
     /// The end of the chain.
     pub head: Head,
@@ -37,88 +41,175 @@ pub struct Recovered {
     pub certificate: Option<Arc<Certificate>>,
 }
 
-/// Reads and checks everything that is needed to go on.
-pub(super) fn recover(database: &Database, config: &ChainConfig) -> Result<Recovered, Failure> {
-    let transaction = database.begin_read()?;
-    let codes = read_codes(&transaction)?;
-    let certificate = latest_certificate(&transaction)?.map(Arc::new);
-    let tree = read_leaves(&transaction)?;
-    let snapshot = tables::snapshot_height(&transaction)?;
-
-    let mut states = States::at_snapshot(&transaction, config, snapshot, tree)?;
-    let last = tables::head_height(&transaction.open_table(BLOCKS)?)?;
-    let mut next = snapshot + 1;
-    while next <= last {
-        let end = last.min(next + limits::RECOVERY_BATCH - 1);
-        for block in read_blocks(&transaction, config, next..=end)? {
-            states.apply(block)?;
+/// Puts the blocks that were `found` in the log into the index.
+pub(super) fn catch_up(
+    index: &index::File,
+    log: &Log,
+    config: &ChainConfig,
+    found: &[Found],
+) -> Result<(), StoreError> {
+    let many = found.len() > limits::INDEX_BACKLOG + limits::INDEX_BATCH;
+    for batch in found.chunks(limits::INDEX_BATCH) {
+        let entry = |found: &Found| Ok(Entry::new(&read_block(log, config, *found)?, found.at));
+        let entries = batch.par_iter().map(entry).collect::<Result<Vec<Entry>, StoreError>>()?;
+        index.add(log, &entries)?;
+        if let Some(last) = batch.last().filter(|_| many) {
+            tracing::info!(height = last.height, of = found.last().map(|last| last.height), "making the index again");
         }
-        next = end + 1;
     }
-    let head = states.head(config)?;
-    Ok(Recovered { states: states.states, head, codes, certificate })
+    Ok(())
 }
 
-/// States from the snapshot on, while blocks are put on top.
-struct States {
-    states: Vec<(u64, Option<Arc<SealedBlock>>, Tree)>,
-    head: Header,
-    hash: B256,
+/// Reads and checks everything that is needed to go on. The index has all blocks of the log.
+pub(super) fn recover(
+    chain: &Database,
+    index: &index::File,
+    log: &Log,
+    config: &ChainConfig,
+    in_chain: impl FnOnce(Failure) -> StoreError,
+) -> Result<Recovered, StoreError> {
+    let last = index.last()?.map_or(0, |last| last.height);
+    let (codes, snapshot, tree) = index.read(|transaction| {
+        Ok((read_codes(transaction)?, tables::height(transaction, META_SNAPSHOT)?, read_leaves(transaction)?))
+    })?;
+    let found = |height| {
+        let at = index.frame(height)?.ok_or_else(|| log.damaged(format!("block {height} is missing")))?;
+        Ok(Found { height, at })
+    };
+    let blocks = (snapshot.max(1)..=last).map(found).collect::<Result<Vec<Found>, StoreError>>()?;
+    let headers = read_headers(log, config, &blocks)?;
+    let states = restore(log, &blocks, &headers, snapshot, tree)?;
+    let first = states.first().map_or(0, |(height, _)| *height);
+    let kept = blocks.iter().copied().filter(|block| block.height >= first);
+    let opened = open_last(log, config, &kept.collect::<Vec<_>>())?;
+    let head = head(log, config, &headers, opened.last(), &states)?;
+    let read = || latest_certificate(&chain.begin_read()?);
+    let certificate = read().map_err(in_chain)?.map(Arc::new);
+
+    let without_block = states.len() - opened.len();
+    let opened = std::iter::repeat_n(None, without_block).chain(opened.into_iter().map(Some));
+    let states = states.into_iter().zip(opened).map(|((height, tree), block)| (height, block, tree)).collect();
+    Ok(Recovered { states, head, codes, certificate })
 }
 
-impl States {
-    fn at_snapshot(
-        transaction: &ReadTransaction,
-        config: &ChainConfig,
-        snapshot: u64,
-        tree: Tree,
-    ) -> Result<Self, Failure> {
-        let block = match snapshot {
-            0 => None,
-            _ => read_blocks(transaction, config, snapshot..=snapshot)?.pop().map(Arc::new),
-        };
-        let head = block.as_ref().map_or_else(|| config.genesis_header(), |block| block.header().clone());
-        check_root(&head, &tree)?;
-        Ok(Self { hash: head.hash(), head, states: vec![(snapshot, block, tree)] })
-    }
-
-    fn apply(&mut self, block: SealedBlock) -> Result<(), Failure> {
-        let header = block.header();
-        if header.parent != self.hash {
-            return Err(Failure::Damaged(format!("block {} is not the child of the one before it", header.height)));
+/// The headers of these blocks, which have to follow on each other; genesis' if there is none.
+fn read_headers(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec<Header>, StoreError> {
+    let read = |block: &Found| {
+        let encoded = log.read(block.height, block.at, Part::Header)?;
+        Ok(decode_header(log, block.height, &encoded)?.header)
+    };
+    let headers = blocks.iter().map(read).collect::<Result<Vec<Header>, StoreError>>()?;
+    let genesis = config.genesis_header();
+    for pair in headers.windows(2) {
+        if let [parent, child] = pair
+            && child.parent != parent.hash()
+        {
+            return Err(log.damaged(format!("block {} is not the child of the one before it", child.height)));
         }
-        let mut tree = self.states.last().map(|(_, _, tree)| tree.clone()).unwrap_or_default();
-        tree.update(block.stored.writes.iter().map(Leaf::from).collect());
-        check_root(header, &tree)?;
-        (self.head, self.hash) = (header.clone(), block.hash);
-        self.states.push((self.head.height, Some(Arc::new(block)), tree));
-        Ok(())
     }
-
-    fn head(&self, config: &ChainConfig) -> Result<Head, Failure> {
-        let (height, block, tree) = self.states.last().ok_or_else(|| Failure::Damaged("no state".into()))?;
-        let mut ancestors = Frontier::default();
-        if let Some(block) = block {
-            // One signature vouches for all blocks: each names its parent by hash.
-            if block.stored.signed.signer() != Ok(config.params_at(*height).sequencer) {
-                return Err(Failure::Damaged(format!("block {height} is not signed by the chain's sequencer")));
-            }
-            ancestors = block.stored.parent_ancestors.clone();
-            ancestors.append(merkle::leaf_hash(self.head.parent.as_slice()));
-        }
-        if ancestors.root() != self.head.ancestors || ancestors.size() != *height {
-            return Err(Failure::Damaged(format!("block {height} has another log of ancestors")));
-        }
-        Ok(Head { header: self.head.clone(), hash: self.hash, state: tree.clone(), ancestors })
-    }
+    Ok(if headers.is_empty() { vec![genesis] } else { headers })
 }
 
-fn check_root(header: &Header, tree: &Tree) -> Result<(), Failure> {
-    if tree.root().0 == header.state_root {
-        return Ok(());
+/// The last states, by height, the head's at the end. `tree` is the state after block `snapshot`, with which `blocks` begin.
+fn restore(
+    log: &Log,
+    blocks: &[Found],
+    headers: &[Header],
+    snapshot: u64,
+    mut tree: Tree,
+) -> Result<Vec<(u64, Tree)>, StoreError> {
+    let header = |height: u64| headers.iter().find(|header| header.height == height);
+    let check = |height: u64, tree: &Tree| {
+        let (expected, found) = (header(height).map(|header| header.state_root), tree.root().0);
+        // The snapshot of a chain without blocks is the genesis state, which was compared before.
+        if expected.is_none_or(|expected| expected == found) {
+            return Ok(());
+        }
+        let expected = expected.unwrap_or_default();
+        Err(log.damaged(format!("the state after block {height} has root {found}, not {expected}")))
+    };
+    check(snapshot, &tree)?;
+    let above: Vec<Found> = blocks.iter().copied().filter(|block| block.height > snapshot).collect();
+    let together = above.len() - one_by_one(log, &above)?;
+    let (together, one_by_one) = above.split_at(together);
+    let mut leaves = Vec::new();
+    for block in together {
+        leaves.extend(read_writes(log, *block)?);
+        if leaves.len() >= limits::STORE_LEAF_BATCH {
+            tree.update(std::mem::take(&mut leaves));
+        }
     }
-    let (height, found) = (header.height, tree.root().0);
-    Err(Failure::Damaged(format!("the state after block {height} has root {found}, not {}", header.state_root)))
+    tree.update(leaves);
+    let first = together.last().map_or(snapshot, |block| block.height);
+    check(first, &tree)?;
+    let mut states = vec![(first, tree)];
+    for block in one_by_one {
+        let Some(mut tree) = states.last().map(|(_, tree)| tree.clone()) else { break };
+        tree.update(read_writes(log, *block)?);
+        check(block.height, &tree)?;
+        states.push((block.height, tree));
+    }
+    Ok(states)
+}
+
+/// How many of the last blocks are put onto the state one after the other.
+fn one_by_one(log: &Log, blocks: &[Found]) -> Result<usize, StoreError> {
+    let mut bytes = 0;
+    for (count, block) in blocks.iter().rev().enumerate() {
+        bytes += log.length(block.at, Part::Writes)?;
+        if bytes > limits::RESTORED_WRITES_BYTES {
+            return Ok(count);
+        }
+    }
+    Ok(blocks.len())
+}
+
+fn read_writes(log: &Log, block: Found) -> Result<Vec<Leaf>, StoreError> {
+    let writes = log.writes(block.height, block.at)?;
+    let paths = Key::paths(writes.iter().map(|leaf| &leaf.key));
+    let leaf = |(path, StoredLeaf { key, version, value })| Leaf { path, key, version, value };
+    Ok(paths.into_iter().zip(writes).map(leaf).collect())
+}
+
+/// The last of `blocks`, as many as stay decoded in memory.
+fn open_last(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec<Arc<SealedBlock>>, StoreError> {
+    let (mut opened, mut bytes) = (Vec::new(), 0);
+    for batch in blocks.rchunks(limits::RECOVERY_BATCH) {
+        let read = |block: &Found| read_block(log, config, *block).map(Arc::new);
+        let mut batch = batch.par_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+        bytes += batch.iter().map(|block| block.bytes).sum::<usize>();
+        batch.append(&mut opened);
+        opened = batch;
+        if bytes > limits::RECENT_BYTES {
+            break;
+        }
+    }
+    Ok(opened)
+}
+
+fn head(
+    log: &Log,
+    config: &ChainConfig,
+    headers: &[Header],
+    block: Option<&Arc<SealedBlock>>,
+    states: &[(u64, Tree)],
+) -> Result<Head, StoreError> {
+    let (Some(header), Some((height, state))) = (headers.last(), states.last()) else {
+        return Err(log.damaged("no state".to_owned()));
+    };
+    let mut ancestors = Frontier::default();
+    if let Some(block) = block {
+        // One signature vouches for all blocks: each names its parent by hash.
+        if block.stored.signed.signer() != Ok(config.params_at(*height).sequencer) {
+            return Err(log.damaged(format!("block {height} is not signed by the chain's sequencer")));
+        }
+        ancestors = block.stored.parent_ancestors.clone();
+        ancestors.append(merkle::leaf_hash(header.parent.as_slice()));
+    }
+    if ancestors.root() != header.ancestors || ancestors.size() != *height {
+        return Err(log.damaged(format!("block {height} has another log of ancestors")));
+    }
+    Ok(Head { header: header.clone(), hash: header.hash(), state: state.clone(), ancestors })
 }
 
 fn read_codes(transaction: &ReadTransaction) -> Result<Arc<Codes>, Failure> {
@@ -148,46 +239,34 @@ fn read_leaves(transaction: &ReadTransaction) -> Result<Tree, Failure> {
     Ok(tree)
 }
 
-/// The blocks at these heights, which all have to be there.
-fn read_blocks(
-    transaction: &ReadTransaction,
-    config: &ChainConfig,
-    heights: std::ops::RangeInclusive<u64>,
-) -> Result<Vec<SealedBlock>, Failure> {
-    let table = transaction.open_table(BLOCKS)?;
-    let encoded = heights.map(|height| {
-        let encoded = table.get(height)?.ok_or_else(|| Failure::Damaged(format!("block {height} is missing")))?;
-        Ok((height, encoded.value().to_vec()))
-    });
-    let encoded = encoded.collect::<Result<Vec<_>, Failure>>()?;
-    encoded.into_par_iter().map(|(height, encoded)| open_block(config, height, &encoded)).collect()
-}
-
-fn open_block(config: &ChainConfig, height: u64, encoded: &[u8]) -> Result<SealedBlock, Failure> {
-    let stored = decode_block(height, encoded)?;
+fn read_block(log: &Log, config: &ChainConfig, block: Found) -> Result<SealedBlock, StoreError> {
+    let Found { height, at } = block;
+    let stored = decode_block(log, height, &log.read(height, at, Part::Block)?)?;
     let manifest = &stored.manifest;
     let committed = manifest.root() == stored.signed.header.manifest_root
         && same_bodies(manifest.rows.iter().map(|row| &row.body_hash), &stored.row_bodies)
         && same_bodies(manifest.columns.iter().map(|column| &column.body_hash), &stored.column_bodies);
     if !committed {
-        return Err(Failure::Damaged(format!("block {height} has other content than its header commits to")));
+        return Err(log.damaged(format!("block {height} has other content than its header commits to")));
     }
-    SealedBlock::open(stored, config.params_at(height)).map_err(|error| Failure::Damaged(error.to_string()))
+    SealedBlock::open(stored, config.params_at(height)).map_err(|error| log.damaged(error.to_string()))
 }
 
 fn same_bodies<'a>(hashes: impl ExactSizeIterator<Item = &'a B256>, bodies: &[Bytes]) -> bool {
     hashes.len() == bodies.len() && hashes.zip(bodies).all(|(hash, body)| wire::body_hash(body) == *hash)
 }
 
-pub(super) fn decode_block(height: u64, encoded: &[u8]) -> Result<StoredBlock, Failure> {
-    let stored = StoredBlock::decode(encoded).map_err(|error| Failure::Damaged(format!("block {height}: {error}")))?;
+pub(super) fn decode_block(log: &Log, height: u64, encoded: &[u8]) -> Result<StoredBlock, StoreError> {
+    let stored = StoredBlock::decode(encoded).map_err(|error| log.damaged(format!("block {height}: {error}")))?;
     let found = stored.signed.header.height;
-    if found == height { Ok(stored) } else { Err(Failure::Damaged(format!("block {found} stands as block {height}"))) }
+    if found == height { Ok(stored) } else { Err(log.damaged(format!("block {found} stands as block {height}"))) }
 }
 
-pub(super) fn decode_writes(height: u64, encoded: &[u8]) -> Result<Vec<StoredLeaf>, Failure> {
-    let decoded = wire::decode(encoded, usize::MAX);
-    decoded.map_err(|error| Failure::Damaged(format!("writes of block {height}: {error}")))
+/// Most bytes of one encoded header; it has some 600.
+const HEADER_BYTES: usize = 4_096;
+
+pub(super) fn decode_header(log: &Log, height: u64, encoded: &[u8]) -> Result<SignedHeader, StoreError> {
+    wire::decode(encoded, HEADER_BYTES).map_err(|error| log.damaged(format!("header {height}: {error}")))
 }
 
 pub(super) fn decode_certificate(height: u64, encoded: &[u8]) -> Result<Certificate, Failure> {

@@ -1,7 +1,7 @@
 //! Checking a stored block as a verifier would, and that what is kept beside its bodies is what its rows give.
 
 use crate::{
-    block::{SealedBlock, StoredBlock, StoredLeaf},
+    block::{SealedBlock, StoredBlock},
     state::Codes,
 };
 use alloy_primitives::{Address, B256, Bytes};
@@ -46,7 +46,8 @@ impl ReplayError {
     }
 }
 
-/// Checks `stored` as the child of `parent`: the block's rules, every row, every column, and everything derived from them.
+/// Checks `stored` as the child of `parent`: the block's rules, every row, every column, and everything derived from them. Gives
+/// the block, and what it wrote, ascending by path.
 /// `ancestors` is the parent's log and becomes the block's; `codes` has all code of the chain so far.
 pub(super) fn verify(
     config: &ChainConfig,
@@ -54,7 +55,7 @@ pub(super) fn verify(
     ancestors: &mut Frontier,
     stored: StoredBlock,
     codes: &Codes,
-) -> Result<SealedBlock, ReplayError> {
+) -> Result<(SealedBlock, Vec<Leaf>), ReplayError> {
     if stored.parent_ancestors != *ancestors {
         return Err(ReplayError::Derived("ancestors"));
     }
@@ -70,7 +71,7 @@ pub(super) fn verify(
     let block = SealedBlock::open(stored, env.params).map_err(|_| ReplayError::Derived("results"))?;
     let rows = check_rows(&env, &block, codes)?;
     check_derived(&env, &block.stored, &rows)?;
-    Ok(block)
+    Ok((block, writes(&rows)))
 }
 
 fn check_columns(env: &Env<'_>, stored: &StoredBlock) -> Result<(), ReplayError> {
@@ -96,7 +97,6 @@ fn check_rows(env: &Env<'_>, block: &SealedBlock, codes: &Codes) -> Result<Vec<E
 
 fn check_derived(env: &Env<'_>, stored: &StoredBlock, rows: &[ExecutedRow]) -> Result<(), ReplayError> {
     let same = |same: bool, what| if same { Ok(()) } else { Err(ReplayError::Derived(what)) };
-    same(writes(rows) == stored.writes, "writes")?;
     let codes: Vec<(B256, Bytes)> = rows.iter().flat_map(|row| row.effects.codes_made.iter().cloned()).collect();
     same(codes == stored.codes, "codes")?;
     let results: Option<Vec<Vec<(Address, Receipt)>>> = rows.par_iter().map(|row| results(env, row)).collect();
@@ -104,12 +104,12 @@ fn check_derived(env: &Env<'_>, stored: &StoredBlock, rows: &[ExecutedRow]) -> R
 }
 
 /// What the written keys hold after all rows, ascending by path.
-fn writes(rows: &[ExecutedRow]) -> Vec<StoredLeaf> {
+fn writes(rows: &[ExecutedRow]) -> Vec<Leaf> {
     let accesses = rows.iter().flat_map(|row| &row.effects.accesses);
     let leaves =
         accesses.filter_map(|access| access.after.map(|after| Leaf::new(access.key, access.version_after(), after)));
     let last: BTreeMap<B256, Leaf> = leaves.map(|leaf| (leaf.path, leaf)).collect();
-    last.values().map(StoredLeaf::from).collect()
+    last.into_values().collect()
 }
 
 fn results(env: &Env<'_>, row: &ExecutedRow) -> Option<Vec<(Address, Receipt)>> {

@@ -18,8 +18,8 @@ fn open(dir: &Path, made: &Made) -> Result<(Store, Recovered), StoreError> {
 fn stored(count: usize) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
     let (store, _) = open(dir.path(), blocks()).expect("opens");
-    for block in &blocks().blocks[..count] {
-        store.append(block).expect("appends");
+    for (block, writes) in blocks().from(0).take(count) {
+        store.append(block, writes).expect("appends");
     }
     dir
 }
@@ -62,8 +62,8 @@ fn what_was_appended_is_there_after_opening_again() {
     for stop in [0, 1, 2, history - 1, history, history + 1, history + 2, BLOCKS] {
         let (store, recovered) = open(dir.path(), blocks()).expect("opens");
         check(&recovered, count);
-        for block in &blocks().blocks[count..stop] {
-            store.append(block).expect("appends");
+        for (block, writes) in blocks().from(count).take(stop - count) {
+            store.append(block, writes).expect("appends");
         }
         count = stop;
     }
@@ -93,10 +93,10 @@ fn only_the_child_of_the_last_block_is_appended() {
     let (store, _) = open(dir.path(), blocks()).expect("opens");
     let fork = chain::make(4, 99);
     for wrong in [&blocks().blocks[1], &blocks().blocks[2], &blocks().blocks[4], &fork.blocks[3]] {
-        let refused = store.append(wrong);
+        let refused = store.append(wrong, &[]);
         assert!(matches!(refused, Err(StoreError::NotNext { head: 3, .. })), "{refused:?}");
     }
-    store.append(&blocks().blocks[3]).expect("appends");
+    store.append(&blocks().blocks[3], &blocks().writes[3]).expect("appends");
     drop(store);
     check(&open(dir.path(), blocks()).expect("opens").1, 4);
 }
@@ -214,7 +214,7 @@ fn another_chain_or_a_fork_is_not_imported() {
 
     let made = chain::make(3, 99);
     let (store, _) = open(fork.path(), &made).expect("opens");
-    made.blocks.iter().for_each(|block| store.append(block).expect("appends"));
+    made.from(0).for_each(|(block, writes)| store.append(block, writes).expect("appends"));
     drop(store);
     let refused = import(fork.path(), None, file.as_slice(), |_| ());
     assert!(matches!(refused, Err(ImportError::Fork(1))), "{refused:?}");
@@ -225,7 +225,7 @@ fn file_of(made: &Made, blocks: &[SealedBlock]) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("a folder");
     let (store, _) = open(dir.path(), made).expect("opens");
     // The store does not check what verifiers check; it only wants blocks to follow on each other.
-    blocks.iter().for_each(|block| store.append(block).expect("appends"));
+    blocks.iter().for_each(|block| store.append(block, &[]).expect("appends"));
     let mut file = Vec::new();
     store.export(1, blocks.len() as u64, &mut file, |_| ()).expect("exports");
     file
@@ -234,8 +234,7 @@ fn file_of(made: &Made, blocks: &[SealedBlock]) -> Vec<u8> {
 #[test]
 fn a_block_that_was_altered_is_not_imported() {
     type Alter = fn(&mut crate::block::StoredBlock);
-    let alterations: [(Alter, &str); 6] = [
-        (|block| block.writes[0].version += 1, "writes"),
+    let alterations: [(Alter, &str); 5] = [
         (|block| block.results[1][0].0 = alloy_primitives::Address::ZERO, "results"),
         (|block| block.results[1][0].1.gas_used += 1, "results"),
         (|block| drop(block.codes.pop()), "is missing or another|codes"),
@@ -341,7 +340,7 @@ fn a_certificate_is_found_by_the_heights_it_covers_and_after_opening_again() {
 #[test]
 fn the_frames_of_a_file_are_as_drawn() {
     let file = exported(stored(1).path(), 1, 1);
-    assert_eq!(file[..8], *b"OCELLI\x00\x02");
+    assert_eq!(file[..8], *b"OCELLI\x00\x03");
     let (mut rest, mut kinds) = (&file[8..], Vec::new());
     while !rest.is_empty() {
         let length = u64::from_be_bytes(rest[1..9].try_into().expect("eight bytes")) as usize;

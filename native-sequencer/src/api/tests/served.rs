@@ -179,7 +179,7 @@ impl Served {
         let signed = SignedHeader { header: assembled.header.clone(), signature };
         let stored = StoredBlock::new(signed, parent_ancestors, &assembled, executed, senders);
         let block = Arc::new(SealedBlock::open(stored, &config.params).expect("fits together"));
-        self.store.append(&block).expect("stores");
+        self.store.append(&block, &assembled.writes).expect("stores");
         let head = Head {
             header: assembled.header,
             hash: block.hash,

@@ -9,7 +9,11 @@ use crate::{
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, TxLegacy};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{TxKind, U256};
-use ocelli_core::{genesis::GenesisAccount, params::Params, tree::Tree};
+use ocelli_core::{
+    genesis::GenesisAccount,
+    params::Params,
+    tree::{Leaf, Tree},
+};
 use ocelli_tests::{
     chain::{TestChain, params},
     wallet::{CHAIN_ID, MAX_FEE, TIP, Wallet},
@@ -66,19 +70,20 @@ impl Node {
     }
 
     /// Makes and publishes a block without a word to the pool.
-    pub(super) fn publish(&mut self, transactions: &[Recovered]) -> Arc<SealedBlock> {
-        let block = Arc::new(seal(&mut self.chain, &[transactions.to_vec()]));
-        self.store.append(&block).expect("appends");
+    pub(super) fn publish(&mut self, transactions: &[Recovered]) -> (Arc<SealedBlock>, Vec<Leaf>) {
+        let (block, writes) = seal(&mut self.chain, &[transactions.to_vec()]);
+        let block = Arc::new(block);
+        self.store.append(&block, &writes).expect("appends");
         let (header, ancestors) = (self.chain.head.clone(), self.chain.ancestors.clone());
         let head = Head { hash: header.hash(), header, state: self.chain.state.tree.clone(), ancestors };
         self.pool.shared.chain.publish(block.clone(), head);
-        block
+        (block, writes)
     }
 
     /// Makes, publishes and reports a block.
     pub(super) fn seal(&mut self, transactions: &[Recovered]) {
-        let block = self.publish(transactions);
-        self.pool.sealed(&block);
+        let (block, writes) = self.publish(transactions);
+        self.pool.sealed(&block, &writes);
     }
 
     /// Makes blocks as long as something is ready; sender and nonce of what is in them, in order.

@@ -10,7 +10,7 @@ use ocelli_core::{
     header::Header,
     merkle::{self, Frontier},
     transaction::Recovered,
-    tree::Tree,
+    tree::{Leaf, Tree},
 };
 use ocelli_tests::{
     chain::{TestBlock, TestChain, params},
@@ -28,11 +28,18 @@ pub(super) struct Made {
     pub(super) codes: Vec<(B256, Bytes)>,
     /// Block 1 first.
     pub(super) blocks: Vec<SealedBlock>,
+    /// What each block wrote.
+    pub(super) writes: Vec<Vec<Leaf>>,
     /// The state after each block, genesis first.
     pub(super) states: Vec<Tree>,
 }
 
 impl Made {
+    /// Each block with what it wrote, from the one at `from`, counted from zero.
+    pub(super) fn from(&self, from: usize) -> impl Iterator<Item = (&SealedBlock, &[Leaf])> {
+        self.blocks.iter().zip(self.writes.iter().map(Vec::as_slice)).skip(from)
+    }
+
     /// Header and log of ancestors after `count` blocks.
     pub(super) fn head(&self, count: usize) -> (Header, Frontier) {
         let Some(last) = count.checked_sub(1).map(|at| &self.blocks[at]) else {
@@ -60,12 +67,15 @@ pub(super) fn make(count: usize, salt: u64) -> Made {
         genesis: chain.state.tree.clone(),
         codes: chain.state.codes.clone().into_iter().collect(),
         blocks: Vec::new(),
+        writes: Vec::new(),
         states: vec![chain.state.tree.clone()],
     };
     let mut contract = Address::ZERO;
     for height in 1..=count as u64 {
         let rows = rows(&mut wallets, height, salt, &mut contract);
-        made.blocks.push(seal(&mut chain, &rows));
+        let (block, writes) = seal(&mut chain, &rows);
+        made.blocks.push(block);
+        made.writes.push(writes);
         made.states.push(chain.state.tree.clone());
     }
     made
@@ -117,14 +127,15 @@ pub(super) fn made_and_opened(count: u64) -> Vec<(SealedBlock, SealedBlock)> {
     (1..=count).map(&mut seal).collect()
 }
 
-/// The next block of `chain`, as it is published.
-pub(crate) fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> SealedBlock {
+/// The next block of `chain`, as it is published, and what it wrote.
+pub(crate) fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> (SealedBlock, Vec<Leaf>) {
     let slices: Vec<&[Recovered]> = rows.iter().map(Vec::as_slice).collect();
     let block = chain.block(&slices);
     let mut senders: Vec<Vec<Address>> = rows.iter().map(|row| row.iter().map(Recovered::sender).collect()).collect();
     senders.insert(0, Vec::new());
     senders.push(Vec::new());
-    open(StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders))
+    let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders);
+    (open(stored), block.assembled.writes)
 }
 
 pub(super) fn open(stored: StoredBlock) -> SealedBlock {
