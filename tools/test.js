@@ -7,8 +7,8 @@ import { runSuite } from "./suite_run.js";
 import { suites } from "./suites.js";
 import { add, fail, line, nothing } from "./tally.js";
 
-/** For all suites together. */
-const LIMIT_MINUTES = 44;
+/** For all suites together. They are to take 45 on two cores from a clean clone; what is busy with other things takes longer. */
+const LIMIT_MINUTES = 75;
 
 const sum = nothing();
 const names = process.argv.slice(2);

@@ -7,7 +7,7 @@ export const rust = {
   name: "rust",
   about: "cargo test --workspace",
   folders: ["core", "native-sequencer", "tests"],
-  limitMinutes: 25,
+  limitMinutes: 40,
   async run(bench) {
     await ensureRust(bench.options);
     await bench.cargoTest("cargo test --workspace", ["--workspace"]);
