@@ -164,7 +164,7 @@ struct Peer;
 /// What nobody recovers.
 #[cfg(not(feature = "peers"))]
 #[derive(Default)]
-struct Senders;
+struct Senders(());
 
 #[cfg(not(feature = "peers"))]
 impl Peer {
@@ -177,6 +177,6 @@ impl Peer {
     }
 
     fn block_and_recover(&mut self, _: &Senders, _: &[Bytes]) -> Result<Senders, BenchError> {
-        Ok(Senders)
+        Ok(Senders(()))
     }
 }
