@@ -13,7 +13,7 @@ use secp256k1::{
     Message, Secp256k1, VerifyOnly,
     ecdsa::{RecoverableSignature, RecoveryId},
 };
-use std::sync::LazyLock;
+use std::{io::Write, sync::LazyLock};
 
 static LIBRARY: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
@@ -43,8 +43,11 @@ fn check(signed: &[Signed], size: usize) {
 fn backends_that_cannot_run_here_are_named() {
     let here: Vec<_> = Backend::available().iter().map(Backend::name).collect();
     assert_eq!(here[0], "portable");
-    for name in Backend::NAMES.iter().filter(|name| !here.contains(name)) {
-        eprintln!("SKIPPED: recovery with {name}: this processor has no such instructions");
+    // The one for WebAssembly is tested in a browser, by `wasm/tests`.
+    for name in Backend::NAMES.iter().filter(|name| !here.contains(name) && **name != "relaxed-simd") {
+        // Past libtest, which keeps to itself what a test prints that passes; a closed stderr is no reason to fail.
+        let line = format!("SKIPPED: recovery with {name}: this processor has no such instructions\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
     assert!(here.iter().all(|name| Backend::NAMES.contains(name)));
 }

@@ -12,10 +12,11 @@ import { targetDir } from "../paths.js";
 import { ensureRust, wasmTarget } from "../rust.js";
 import { script } from "../script.js";
 import { ensureWasmBindgen } from "../wasm.js";
+import { median } from "./figures.js";
 
-/** How long a row is checked over and over; the one that all are compared with, until the engine has optimised everything. */
-const MS = 300;
-const ORDINARY_MS = 4_000;
+/** How long a row is checked over and over, by turns with the ordinary one; and that one before all. */
+const MS = 500;
+const WARM_MS = 4_000;
 const EXAMPLE = "precompile_costs";
 
 const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
@@ -38,41 +39,51 @@ async function build() {
   return createRequire(import.meta.url)(join(out, `${EXAMPLE}.js`));
 }
 
+/** How long a check takes, in nanoseconds. @param {Row} row */
+function check(row) {
+  const began = performance.now();
+  if (!row.check()) throw new Error(`${row.name}: the row does not hold`);
+  return (performance.now() - began) * 1e6;
+}
+
 /**
- * The least time of a check, in nanoseconds: whatever else the machine does only adds.
+ * How long a row takes, and how long the ordinary one, by turns, so that both meet the machine as it is.
  * @param {Row} row
- * @param {number} ms how long it is checked over and over
+ * @param {Row} ordinary
  */
-function time(row, ms) {
-  const [checks, until] = options.quick ? [1, 0] : [5, performance.now() + ms];
-  let least = Number.POSITIVE_INFINITY;
-  for (let check = 0; check < checks || performance.now() < until; check += 1) {
-    const began = performance.now();
-    if (!row.check()) throw new Error(`${row.name}: the row does not hold`);
-    least = Math.min(least, (performance.now() - began) * 1e6);
+function byTurns(row, ordinary) {
+  /** @type {[number[], number[]]} */
+  const [took, beside] = [[], []];
+  const [checks, until] = options.quick ? [1, 0] : [5, performance.now() + MS];
+  while (took.length < checks || performance.now() < until) {
+    beside.push(check(ordinary));
+    took.push(check(row));
   }
-  return least;
+  return [median(took), median(beside)];
 }
 
 await script(async () => {
   const rows = await build();
-  let ordinary = Number.NaN;
+  const ordinary = rows.row(0);
+  // The engine optimises what is run again and again.
+  for (const until = performance.now() + (options.quick ? 0 : WARM_MS); performance.now() < until; ) check(ordinary);
   /** @type {Map<number, number>} */
   const needed = new Map();
-  for (let at = 0; at < rows.count(); at += 1) {
+  for (let at = 1; at < rows.count(); at += 1) {
     const row = rows.row(at);
     const { name, precompile, calls, callGas, gas } = row;
-    const ns = time(row, at === 0 ? ORDINARY_MS : MS);
-    if (at === 0) ordinary = ns / gas;
-    const perGas = `${(ns / gas).toFixed(2)} ns a gas, ${(ns / gas / ordinary).toFixed(2)} times ordinary`;
+    const [ns, beside] = byTurns(row, ordinary);
+    const unit = beside / ordinary.gas;
+    const perGas = `${(ns / gas).toFixed(2)} ns a gas, ${(ns / gas / unit).toFixed(2)} times a transfer's`;
     if (precompile === undefined) {
       console.log(`${name}: ${perGas}`);
       continue;
     }
-    const work = ns / ordinary - (gas - calls * callGas);
-    const sixteenths = Math.max(16, Math.ceil((16 * work) / (calls * callGas)));
-    needed.set(precompile, Math.max(needed.get(precompile) ?? 16, sixteenths));
-    console.log(`${name}: ${callGas} gas, ${(ns / calls / 1e3).toFixed(2)} us, row ${perGas}; sixteenths ${sixteenths}`);
+    const work = ns / unit - (gas - calls * callGas);
+    const times = Math.max(1, work / (calls * callGas));
+    needed.set(precompile, Math.max(needed.get(precompile) ?? 1, times));
+    console.log(`${name}: ${callGas} gas, ${(ns / calls / 1e3).toFixed(2)} us; row ${perGas}; needs ${times.toFixed(1)}`);
   }
-  console.log(`Sixteenths of work that a gas of each precompile takes at most: [${[...needed].sort(([a], [b]) => a - b).map(([, most]) => most).join(", ")}]`);
+  const most = [...needed].sort(([one], [other]) => one - other).map(([, times]) => times.toFixed(1));
+  console.log(`Times that each precompile may take, by address: ${most.join(", ")}`);
 });

@@ -27,19 +27,19 @@ const TIMES: [u16; PRECOMPILES] = [
     1,  // RIPEMD-160
     1,  // identity
     5,  // modular exponentiation
-    8,  // BN254: addition
-    11, // multiplication
+    9,  // BN254: addition
+    12, // multiplication
     7,  // pairing
     2,  // BLAKE2 F
     33, // point evaluation
-    7,  // BLS12-381: addition in G1
-    15, // multi-scalar multiplication in G1
+    8,  // BLS12-381: addition in G1
+    18, // multi-scalar multiplication in G1
     9,  // addition in G2
-    19, // multi-scalar multiplication in G2
+    21, // multi-scalar multiplication in G2
     12, // pairing
-    14, // map to G1
-    10, // map to G2
-    21, // verification over P-256
+    16, // map to G1
+    11, // map to G2
+    24, // verification over P-256
 ];
 
 /// For each precompile, the sixteenths of work that one gas of it counts as; never below 16, which is gas itself.
