@@ -4,8 +4,9 @@
 // A row of transfers says what a unit of gas ordinarily takes. The work of a call is what it takes, in those units; of that,
 // CALL's own gas pays for itself and the loop around it, and the rest is the precompile's.
 
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { must } from "../command.js";
 import { targetDir } from "../paths.js";
@@ -35,8 +36,10 @@ async function build() {
   await must("cargo", args, { env: { RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined } });
   const module = join(targetDir, wasmTarget, "wasm", "examples", `${EXAMPLE}.wasm`);
   const out = join(targetDir, "bench", EXAMPLE);
-  await must(bindgen, ["--target", "nodejs", "--out-dir", out, module]);
-  return createRequire(import.meta.url)(join(out, `${EXAMPLE}.js`));
+  await must(bindgen, ["--target", "web", "--out-dir", out, module]);
+  const rows = await import(pathToFileURL(join(out, `${EXAMPLE}.js`)).href);
+  await rows.default({ module_or_path: readFileSync(join(out, `${EXAMPLE}_bg.wasm`)) });
+  return rows;
 }
 
 /** How long a check takes, in nanoseconds. @param {Row} row */

@@ -26,17 +26,17 @@ const TIMES: [u16; PRECOMPILES] = [
     2,  // SHA-256
     1,  // RIPEMD-160
     1,  // identity
-    5,  // modular exponentiation
+    6,  // modular exponentiation
     9,  // BN254: addition
     12, // multiplication
-    7,  // pairing
+    9,  // pairing
     2,  // BLAKE2 F
     33, // point evaluation
-    8,  // BLS12-381: addition in G1
+    9,  // BLS12-381: addition in G1
     18, // multi-scalar multiplication in G1
     9,  // addition in G2
-    21, // multi-scalar multiplication in G2
-    12, // pairing
+    24, // multi-scalar multiplication in G2
+    13, // pairing
     16, // map to G1
     11, // map to G2
     24, // verification over P-256
