@@ -79,6 +79,8 @@ pub struct Taken {
 struct Shared {
     chain: Arc<Chain>,
     queue: Mutex<State>,
+    /// Where batches are decoded and recovered.
+    workers: rayon::ThreadPool,
     /// Told when a transaction may have become ready.
     work: Condvar,
     /// Why nothing is accepted any more.
@@ -135,7 +137,10 @@ impl Pool {
         let waiting = Queue::new(queue::Limits::default());
         let queue = Mutex::new(State { waiting, height, taken_for: height, reasons: Reasons::default() });
         let accepted = broadcast::channel(limits::POOL_EVENTS).0;
-        let shared = Arc::new(Shared { chain, queue, work: Condvar::new(), refusing: OnceLock::new(), accepted });
+        let workers = rayon::ThreadPoolBuilder::new().thread_name(|at| format!("pool-worker-{at}")).build();
+        let workers = workers.map_err(|error| PoolError::Thread(std::io::Error::other(error)))?;
+        let (work, refusing) = (Condvar::new(), OnceLock::new());
+        let shared = Arc::new(Shared { chain, queue, workers, work, refusing, accepted });
         shared.restore(&entries);
 
         let (submissions, incoming) = mpsc::channel(limits::POOL_SUBMISSIONS);

@@ -4,6 +4,9 @@
 //! submit ─► intake: decode, recover (a batch, on all cores), admit ─► writer: journal (all that waits, one sync), answer
 //! ```
 //!
+//! What comes one by one is worked on where it is; a batch is spread over threads of the intake's own, so that it does not wait
+//! for what a block keeps the others busy with.
+//!
 //! An answer that rests on another transaction being there (already known) goes the same way, behind that transaction. A
 //! promise is decided on where the transaction is admitted, under the queue's lock, and given where the answer is: the journal
 //! has it by then.
@@ -86,7 +89,7 @@ fn admit(shared: &Shared, batch: Vec<Submission>) -> Vec<Admitted> {
     let raws: Vec<&Bytes> = batch.iter().flat_map(|one| &one.raws).collect();
     let mut decoded = decode(shared, &raws);
     refuse_known(shared, &mut decoded, &wants_promise);
-    let recovered: Vec<_> = recover(decoded).into_iter().map(|one| one.map(Arc::new)).collect();
+    let recovered: Vec<_> = recover(shared, decoded).into_iter().map(|one| one.map(Arc::new)).collect();
     let mut results = queue_up(shared, recovered, &wants_promise).into_iter();
     let admitted = |one: Submission| {
         let results = results.by_ref().take(one.raws.len()).collect();
@@ -103,7 +106,7 @@ fn queue_up(
     loop {
         let (head, snapshot) = shared.head();
         let of = |one: &Result<Arc<Recovered>, Rejected>| standing(&snapshot, one.as_ref().map_err(Rejected::clone)?);
-        let standings: Vec<Result<Standing, Rejected>> = recovered.par_iter().with_min_len(64).map(of).collect();
+        let standings: Vec<Result<Standing, Rejected>> = shared.spread(&recovered, of);
         let (params, base_fee) = (shared.params(), shared.next_base_fee(&head));
         let mut queue = shared.queue.lock();
         // If the queue has heard of a later block, what was read is too old.
@@ -135,7 +138,7 @@ impl State {
 
 /// Decodes what was accepted before and recovers who sent it; one answer for each, in order.
 pub(super) fn read_back(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Recovered, Rejected>> {
-    recover(decode(shared, raws))
+    recover(shared, decode(shared, raws))
 }
 
 fn decode(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Transaction, Rejected>> {
@@ -145,7 +148,7 @@ fn decode(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Transaction, Rejected>
         shared.check_without_sender(&transaction)?;
         Ok(transaction)
     };
-    raws.par_iter().with_min_len(16).map(decode).collect()
+    shared.spread(raws, decode)
 }
 
 /// Spares the work of recovering what is known, unless it may be promised now.
@@ -163,7 +166,7 @@ fn refuse_known(shared: &Shared, decoded: &mut [Result<Transaction, Rejected>], 
     }
 }
 
-fn recover(decoded: Vec<Result<Transaction, Rejected>>) -> Vec<Result<Recovered, Rejected>> {
+fn recover(shared: &Shared, decoded: Vec<Result<Transaction, Rejected>>) -> Vec<Result<Recovered, Rejected>> {
     let mut rejected = Vec::with_capacity(decoded.len());
     let mut transactions = Vec::with_capacity(decoded.len());
     for one in decoded {
@@ -174,13 +177,28 @@ fn recover(decoded: Vec<Result<Transaction, Rejected>>) -> Vec<Result<Recovered,
     while transactions.len() > 0 {
         shares.push(transactions.by_ref().take(limits::POOL_BATCH_SHARE).collect::<Vec<Transaction>>());
     }
-    let recovered: Vec<_> = shares.into_par_iter().flat_map_iter(Recovered::recover_many).collect();
+    let recovered: Vec<_> = if shares.len() > 1 {
+        shared.workers.install(|| shares.into_par_iter().flat_map_iter(Recovered::recover_many).collect())
+    } else {
+        shares.into_iter().flat_map(Recovered::recover_many).collect()
+    };
     let mut recovered = recovered.into_iter();
     let next = |rejected: Option<Rejected>| match rejected {
         Some(rejected) => Err(rejected),
         None => recovered.next().map_or(Err(Rejected::Stopping), |one| one.map_err(Rejected::from)),
     };
     rejected.into_iter().map(next).collect()
+}
+
+impl Shared {
+    /// `work` on each of `all`, in order.
+    fn spread<T: Sync, R: Send>(&self, all: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
+        let share = limits::POOL_BATCH_SHARE;
+        if all.len() <= share {
+            return all.iter().map(work).collect();
+        }
+        self.workers.install(|| all.par_iter().with_min_len(share).map(work).collect())
+    }
 }
 
 /// What the state says of a transaction's sender.
