@@ -123,7 +123,9 @@ impl Queue {
         }
         let is_idle = account.is_some_and(|account| self.contains(&hash) && nonce >= account.ready_until);
         let before = account.map(|account| account.waiting.range(next..nonce.max(next)));
-        let (mut follows, mut count, mut gas) = (next, 1, transaction.gas_limit());
+        let is_held = self.held_until(&sender, nonce).is_some() && self.contains(&hash);
+        let (mut count, mut gas) = if is_held { (0, 0) } else { (1, transaction.gas_limit()) };
+        let mut follows = next;
         for (_, waiting) in before.into_iter().flatten() {
             let one = &waiting.transaction;
             follows += 1;
