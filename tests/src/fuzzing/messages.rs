@@ -14,7 +14,7 @@ use ocelli_core::{
     key::Key,
     limits,
     manifest::Manifest,
-    message::{ReceiptProof, StateProof, StreamMessage},
+    message::{ReceiptProof, StateProof, StreamMessage, Submission, Verdict, Verdicts},
     params::Fork,
     promise::{Promise, SignedPromise},
     row::RowTask,
@@ -153,7 +153,7 @@ pub(super) fn proofs_seeds() -> Vec<Vec<u8>> {
 /// One of the other things that are decoded.
 pub(super) fn messages(data: &[u8]) {
     let [kind, bytes @ ..] = data else { return };
-    match kind % 7 {
+    match kind % 9 {
         0 => drop(decoded::<StreamMessage>(bytes, limits::STREAM_MESSAGE_BYTES)),
         1 => {
             let Ok(signed) = SignedPromise::decode(bytes) else { return };
@@ -170,6 +170,8 @@ pub(super) fn messages(data: &[u8]) {
         ),
         4 => drop(decoded::<Manifest>(bytes, limits::MANIFEST_BYTES).map(|manifest| twice(|| manifest.root()))),
         5 => drop(decoded::<RowTask>(bytes, limits::EVIDENCE_BYTES)),
+        6 => drop(decoded::<Submission>(bytes, limits::SUBMISSION_BYTES)),
+        7 => drop(decoded::<Verdicts>(bytes, limits::VERDICTS_BYTES)),
         _ => drop(decoded::<Proof>(bytes, limits::STATE_PROOF_BYTES)),
     }
 }
@@ -182,17 +184,23 @@ pub(super) fn messages_seeds() -> Vec<Vec<u8>> {
         let fault = StreamMessage::Fault { height: 5, evidence: hash };
         let sender = block.key.address();
         let promise = Promise { transaction: hash, sender, nonce: 1, after: 7, height: 9, term: 1 };
+        let promised = SignedPromise::new(promise, &block.key, &domain(block));
+        let refused = Verdict::Refused { code: "full".into(), message: "txpool is full".into() };
+        let verdicts = Verdicts(vec![Verdict::Accepted { hash }, Verdict::Promised(promised), refused]);
+        let submission = Submission { promise: true, transactions: vec![vec![2; 9].into(), vec![7].into()] };
         let column: Option<ColumnBody> = wire::decode(&block.assembled.column_bodies[0], usize::MAX).ok();
         let seeds = [
             (0, wire::encode(&sealed)),
             (0, wire::encode(&attested)),
             (0, wire::encode(&fault)),
-            (1, SignedPromise::new(promise, &block.key, &domain(block)).encode()),
+            (1, promised.encode()),
             (2, wire::encode(&block.config)),
             (3, wire::encode(&block.signed)),
             (4, wire::encode(&block.assembled.manifest)),
             (5, wire::encode(&block.row_task(1))),
-            (6, wire::encode(&column.map(|body| body.proof).unwrap_or_default())),
+            (6, submission.encode()),
+            (7, verdicts.encode()),
+            (8, wire::encode(&column.map(|body| body.proof).unwrap_or_default())),
         ];
         seeds.map(|(kind, bytes)| [vec![kind], bytes].concat())
     };
