@@ -16,6 +16,8 @@ use std::{
 const PATH: &str = "/v1/transactions";
 /// How long to wait before a transaction is handed in again for which there was no room.
 const ROOM: Duration = Duration::from_millis(5);
+/// How long to wait before the hot account's lane is filled up again: less than a block takes.
+const REFILL: Duration = Duration::from_millis(20);
 /// Most transactions of the hot account that wait.
 const LANE: u64 = 1_000;
 
@@ -85,13 +87,26 @@ pub(super) async fn keep_a_lane_hot(
     stop: &AtomicBool,
 ) -> Result<u64, BenchError> {
     let mut connection = Connection::open(address).await?;
+    let mut size = LANE;
     while !stop.load(Ordering::Relaxed) {
-        let body = Submission { promise: false, transactions: lane(next..next + LANE) }.encode();
-        let accepted = verdicts(&mut connection, &body).await?;
-        // Those that are too far ahead are refused, and go again.
-        let accepted = accepted.iter().take_while(|one| matches!(one, Verdict::Accepted { .. })).count();
-        next += accepted as u64;
-        tokio::time::sleep(ROOM).await;
+        let body = Submission { promise: false, transactions: lane(next..next + size) }.encode();
+        // A little more once there is room for all of it: who sends too far ahead is refused.
+        while !stop.load(Ordering::Relaxed) {
+            let verdicts = verdicts(&mut connection, &body).await?;
+            let refused = verdicts.iter().find_map(|one| match one {
+                Verdict::Refused { code, .. } if code != "already_known" && code != "nonce_too_low" => Some(code),
+                _ => None,
+            });
+            match refused.map(String::as_str) {
+                None => {
+                    next += size;
+                    break;
+                }
+                Some("nonce_too_high" | "full") => tokio::time::sleep(REFILL).await,
+                Some(code) => return Err(connection.failed(code)),
+            }
+        }
+        size = LANE / 10;
     }
     Ok(next)
 }
