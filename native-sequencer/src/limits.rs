@@ -29,7 +29,7 @@ pub const METRICS_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02
 
 // The store.
 
-/// Memory for pages of the store, in bytes.
+/// Memory for pages of the store's index, in bytes.
 pub const STORE_CACHE_BYTES: usize = 256 << 20;
 /// Most bytes of one stored block: bodies are bounded by the core's limits, and a block's gas bounds their number.
 pub const STORED_BLOCK_BYTES: usize = 1 << 30;
@@ -42,6 +42,8 @@ pub const INDEX_DELAY: Duration = Duration::from_millis(500);
 /// Bytes of writes of the last blocks that are put on the state one block after the other when the store is opened, so that
 /// the states between can be asked for. What blocks before them wrote goes onto the state together.
 pub const RESTORED_WRITES_BYTES: u64 = 64 << 20;
+/// Memory for pages of the file with the genesis and certificates, in bytes.
+pub const CHAIN_CACHE_BYTES: usize = 16 << 20;
 /// Leaves of the snapshot that are put into the tree at once when the store is opened.
 pub const STORE_LEAF_BATCH: usize = 1 << 16;
 /// Blocks that are decoded at once, on all cores, when the store is opened.

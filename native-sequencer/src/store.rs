@@ -27,7 +27,10 @@ mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::block::{SealedBlock, StoredBlock, StoredLeaf};
+use crate::{
+    block::{SealedBlock, StoredBlock, StoredLeaf},
+    limits,
+};
 use alloy_primitives::{B256, Bytes};
 use error::Failure;
 use folder::{Folder, NEW_CHAIN_FILE, io_error, sync_folder};
@@ -109,13 +112,18 @@ impl Store {
         if !path.exists() {
             make(dir, &path, &log_path, config, genesis)?;
         }
-        let chain = Database::builder().open(&path).map_err(|error| Failure::from(error).at(&path))?;
+        let chain = Database::builder().set_cache_size(limits::CHAIN_CACHE_BYTES).open(&path);
+        let chain = chain.map_err(|error| Failure::from(error).at(&path))?;
         check_chain(&chain, &path, config)?;
-        let chain_hash = config.genesis_hash();
-        let index = index::File::open(&dir.join(INDEX_FILE), &chain_hash, genesis, codes)?;
-        let (log, found) = Log::open(&log_path, &chain_hash, index.last()?)?;
+        let read_certificate = || recover::latest_certificate(&chain.begin_read()?);
+        let certificate = read_certificate().map_err(|failure| failure.at(&path))?;
+        let (chain_hash, certified) = (config.genesis_hash(), certificate.as_ref().map_or(0, |found| found.height));
+        let index = index::File::open(dir, &chain_hash, genesis, codes)?;
+        let known = index.last()?;
+        let (log, found) = Log::open(&log_path, &chain_hash, known, certified)?;
+        recover::check_known(&index, &log, known)?;
         recover::catch_up(&index, &log, config, &found)?;
-        let recovered = recover::recover(&chain, &index, &log, config, |failure| failure.at(&path))?;
+        let recovered = recover::recover(&index, &log, config, certificate)?;
         tracing::info!(
             height = recovered.head.header.height,
             keys = recovered.head.state.len(),
@@ -165,6 +173,7 @@ impl Store {
             let (height, parent) = (header.height, header.parent);
             return Err(StoreError::NotNext { height, parent, head: last.height, head_hash: last.hash });
         }
+        self.index.check()?;
         let writes: Vec<StoredLeaf> = writes.iter().map(StoredLeaf::from).collect();
         let (signed, writes) = (wire::encode(&block.stored.signed), wire::encode(&writes));
         let at = self.log.append(header.height, [&signed, &writes, &block.stored.encode()])?;
@@ -265,6 +274,11 @@ fn make(dir: &Path, path: &Path, log: &Path, config: &ChainConfig, genesis: &Tre
     if log.exists() && !Log::is_empty(log)? {
         let what = format!("it has blocks, and {} is missing beside it", path.display());
         return Err(StoreError::Damaged { path: log.to_owned(), what });
+    }
+    // What an index says of other files is not true of new ones.
+    let index = dir.join(INDEX_FILE);
+    if index.exists() {
+        fs::remove_file(&index).map_err(io_error(&index))?;
     }
     Log::make(dir, log, &config.genesis_hash())?;
     let new = dir.join(NEW_CHAIN_FILE);

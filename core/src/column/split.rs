@@ -146,7 +146,8 @@ fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
     let listed = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
     let listed = listed.map(|(row, cell)| {
         let afters = cell.iter().map(|placed| placed.access.after.map(Box::new));
-        let accesses = indexes.by_ref().zip(afters).map(|(key, after)| CellAccess { key, after });
+        // In this order: `zip` asks the second only where the first has something.
+        let accesses = afters.zip(indexes.by_ref()).map(|(after, key)| CellAccess { key, after });
         RowCell { row: row as u32, accesses: accesses.collect() }
     });
     let body = ColumnBody { cells: listed.collect(), keys, proof: before.prove(prefix, &paths) };

@@ -52,7 +52,8 @@ pub enum StoreError {
     },
     /// The file holds something that the store never writes.
     #[error(
-        "{} is damaged ({what}): restore it from a copy (a sequencer then starts with --raise-term), or start over with --reset",
+        "{} is damaged ({what}): restore the folder from a copy (a sequencer then starts with --raise-term), or start over with \
+         --reset",
         path.display()
     )]
     Damaged {
@@ -68,6 +69,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What was found.
         what: String,
+    },
+    /// The index can take no more blocks. Nothing of the block was stored, unless it is the first to find this.
+    #[error("{} cannot be written ({why}): restart once the disk is well", path.display())]
+    IndexStopped {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
     },
     /// A folder that is not to be emptied, because its content was not made by this program.
     #[error("{} is not empty and was not made by ocelli: nothing in it was deleted. Choose another --data-dir", dir.display())]
@@ -123,6 +132,10 @@ impl Failure {
     pub(super) fn at_index(self, path: &std::path::Path) -> StoreError {
         match self.at(path) {
             StoreError::Damaged { path, what } => StoreError::DamagedIndex { path, what },
+            StoreError::Database {
+                path,
+                source: source @ (redb::Error::TableDoesNotExist(_) | redb::Error::TableTypeMismatch { .. }),
+            } => StoreError::DamagedIndex { path, what: source.to_string() },
             other => other,
         }
     }

@@ -20,6 +20,8 @@ pub(crate) const LOG_FILE: &str = "blocks.log";
 pub(super) const NEW_LOG_FILE: &str = "blocks.log.new";
 /// The index of the log.
 pub(crate) const INDEX_FILE: &str = "index.redb";
+/// The index while it is being made.
+pub(super) const NEW_INDEX_FILE: &str = "index.redb.new";
 /// The journal of the pool.
 pub(crate) const POOL_FILE: &str = "pool.journal";
 /// The journal of the pool while it is being rewritten.
@@ -75,7 +77,7 @@ impl Folder {
         // The mark stays, as long as the folder does: it is what says that the folder may be emptied.
         let _taken = Self::take(dir)?;
         // `chain.redb` last: without it the other files are no chain, so a reset that is interrupted can be repeated.
-        let chain = [INDEX_FILE, LOG_FILE, NEW_LOG_FILE, NEW_CHAIN_FILE, CHAIN_FILE];
+        let chain = [INDEX_FILE, NEW_INDEX_FILE, LOG_FILE, NEW_LOG_FILE, NEW_CHAIN_FILE, CHAIN_FILE];
         for name in [POOL_FILE, NEW_POOL_FILE, DAMAGED_POOL_FILE].into_iter().chain(chain) {
             let path = dir.join(name);
             match fs::remove_file(&path) {
@@ -103,9 +105,12 @@ fn reset_evidence(folder: &Path) -> Result<(), StoreError> {
 }
 
 fn mark(lock: &mut File) -> io::Result<()> {
-    lock.set_len(0)?;
+    // Over what stands there, so that a crash leaves the mark.
     lock.rewind()?;
-    write!(lock, "{MARK}\nprocess {}\n", std::process::id())
+    write!(lock, "{MARK}\nprocess {}\n", std::process::id())?;
+    let end = lock.stream_position()?;
+    lock.set_len(end)?;
+    lock.sync_all()
 }
 
 /// The process that holds the lock, where a locked file can be read.

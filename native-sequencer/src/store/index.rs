@@ -2,11 +2,13 @@
 //!
 //! All of it follows from the log and the genesis, so it may lag behind the log: blocks go into it many at a time, on a thread
 //! of its own, and whoever appends waits for that only when [`limits::INDEX_BACKLOG`] blocks are ahead of it. Until a block is
-//! in the file, what is asked about it is answered from memory. Without the file, it is made again.
+//! in the file, what is asked about it is answered from memory. Without the file, it is made again, from the log and the genesis
+//! file.
 
 use super::{
     Place,
     error::{Failure, StoreError},
+    folder::{INDEX_FILE, NEW_INDEX_FILE, io_error, sync_folder},
     log::Log,
     tables::{
         self, CODES, FRAMES, HASHES, INDEX_FORMAT, LEAVES, META, META_FORMAT, META_GENESIS, META_INDEXED,
@@ -84,7 +86,7 @@ pub(super) struct Index {
     file: Arc<File>,
     ahead: Arc<RwLock<Ahead>>,
     /// Why nothing more goes into the file.
-    failure: Arc<Mutex<Option<StoreError>>>,
+    failure: Arc<Mutex<Option<String>>>,
     entries: Option<SyncSender<Entry>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -97,30 +99,48 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Opens the file at `path`, or makes it for the chain that begins with `genesis`, if it is not there, another chain's or
+    /// Opens the file in the folder `dir`, or makes it for the chain that begins with `genesis`, if it is not there, another chain's or
     /// another release's.
-    pub(super) fn open(path: &Path, chain: &B256, genesis: &Tree, codes: &[(B256, Bytes)]) -> Result<Self, StoreError> {
+    pub(super) fn open(dir: &Path, chain: &B256, genesis: &Tree, codes: &[(B256, Bytes)]) -> Result<Self, StoreError> {
+        let path = dir.join(INDEX_FILE);
         if path.exists() {
-            let open = || {
-                let database = Database::builder().set_cache_size(limits::STORE_CACHE_BYTES).open(path)?;
-                let belongs = belongs(&database.begin_read()?, chain)?;
-                Ok((database, belongs))
-            };
-            let (database, belongs) = open().map_err(|failure: Failure| failure.at_index(path))?;
-            if belongs {
-                return Ok(Self { database, path: path.to_owned() });
+            let file = Self::open_at(&path)?;
+            if file.read(|transaction| belongs(transaction, chain))? {
+                return Ok(file);
             }
-            drop(database);
             tracing::info!("{} is of another chain or release, and is made again", path.display());
-            std::fs::remove_file(path).map_err(super::folder::io_error(path))?;
+        }
+        let new = dir.join(NEW_INDEX_FILE);
+        if new.exists() {
+            std::fs::remove_file(&new).map_err(io_error(&new))?;
         }
         let make = || {
-            let database = Database::builder().set_cache_size(limits::STORE_CACHE_BYTES).create(path)?;
-            super::commit(&database, |transaction| write_genesis(transaction, chain, genesis, codes))?;
-            Ok(database)
+            let database = Database::create(&new)?;
+            super::commit(&database, |transaction| write_genesis(transaction, chain, genesis, codes))
         };
-        let database = make().map_err(|failure: Failure| failure.at_index(path))?;
+        make().map_err(|failure: Failure| failure.at_index(&new))?;
+        std::fs::rename(&new, &path).map_err(io_error(&path))?;
+        sync_folder(dir)?;
+        Self::open_at(&path)
+    }
+
+    fn open_at(path: &Path) -> Result<Self, StoreError> {
+        let open = || Ok(Database::builder().set_cache_size(limits::STORE_CACHE_BYTES).open(path)?);
+        let database = open().map_err(|failure: Failure| failure.at_index(path))?;
         Ok(Self { database, path: path.to_owned() })
+    }
+
+    /// Whether the file has the block with this hash at this height.
+    pub(super) fn has(&self, height: u64, hash: &B256) -> Result<bool, StoreError> {
+        self.read(|transaction| {
+            let found = transaction.open_table(HASHES)?.get(&hash.0)?.map(|height| height.value());
+            Ok(found == Some(height))
+        })
+    }
+
+    /// That the file is not as it was left.
+    pub(super) fn damaged(&self, what: String) -> StoreError {
+        StoreError::DamagedIndex { path: self.path.clone(), what }
     }
 
     pub(super) fn read<T>(&self, body: impl FnOnce(&ReadTransaction) -> Result<T, Failure>) -> Result<T, StoreError> {
@@ -170,7 +190,7 @@ impl File {
     fn leaves_until(&self, log: &Log, snapshot: u64, until: u64) -> Result<Vec<(B256, StoredLeaf)>, StoreError> {
         let mut leaves = Vec::new();
         for height in snapshot + 1..=until {
-            let at = self.frame(height)?.ok_or_else(|| log.damaged(format!("block {height} is not in the index")))?;
+            let at = self.frame(height)?.ok_or_else(|| self.damaged(format!("it lacks block {height}")))?;
             leaves.extend(log.writes(height, at)?);
         }
         let paths = Key::paths(leaves.iter().map(|leaf| &leaf.key));
@@ -249,24 +269,33 @@ impl Index {
             move || {
                 if let Err(error) = keep_up(&file, &log, &ahead, &received) {
                     tracing::error!(%error, "the index cannot be written");
-                    *failure.lock() = Some(error);
+                    *failure.lock() = Some(error.to_string());
                 }
             }
         };
         let thread = std::thread::Builder::new().name("index".to_owned()).spawn(work);
-        let thread = Some(thread.map_err(super::folder::io_error(&file.path))?);
+        let thread = Some(thread.map_err(io_error(&file.path))?);
         Ok(Self { file, ahead, failure, entries: Some(entries), thread })
+    }
+
+    /// Whether blocks go into the file.
+    ///
+    /// # Errors
+    /// [`StoreError::IndexStopped`], which is for good.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        if self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) { Ok(()) } else { Err(self.stopped()) }
     }
 
     /// Takes a block that the log has. From now on it is found.
     pub(super) fn take(&self, entry: Entry) -> Result<(), StoreError> {
         self.ahead.write().add(&entry);
         let sent = self.entries.as_ref().map(|entries| entries.send(entry));
-        if matches!(sent, Some(Ok(()))) {
-            return Ok(());
-        }
-        let stopped = || StoreError::Io { path: self.file.path.clone(), source: std::io::ErrorKind::BrokenPipe.into() };
-        Err(self.failure.lock().take().unwrap_or_else(stopped))
+        if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(self.stopped()) }
+    }
+
+    fn stopped(&self) -> StoreError {
+        let why = self.failure.lock().clone().unwrap_or_else(|| "the thread that writes it ended".to_owned());
+        StoreError::IndexStopped { path: self.file.path.clone(), why }
     }
 
     /// Where the frame of this block begins in the log.

@@ -1,16 +1,21 @@
 //! The log: all blocks, one behind the other, in the file `blocks.log`, which is only ever appended to.
 //!
 //! ```text
-//! file    = magic genesis frame*         magic: "OCBLOG" and the format, 2 bytes; genesis: the chain's genesis hash
+//! file    = magic genesis mark frame*    magic: "OCBLOG" and the format, 2 bytes; genesis: the chain's genesis hash
+//!                                        mark: 16 random bytes
 //! frame   = head part part part          the signed header, what the block wrote ([StoredLeaf]), the block (StoredBlock)
-//! head    = height length{3} check{3} check
+//! head    = mark height length{3} check{3} check
 //!                                        height: 8 bytes; length of each part: 8 bytes; check of each part, then of the head
 //!                                        so far: 4 bytes, CRC-32
 //! ```
 //!
 //! Integers are big-endian, parts in the core's wire encoding. A block is appended by one write and one sync; so what a crash
 //! leaves of a block whose append did not return is at the end of the file, and is cut off when it is opened. Where whole frames
-//! follow on something that is none, the file is damaged: nothing is cut off then.
+//! follow on something that is none, the file is damaged: nothing is cut off then. Blocks hold what strangers wrote, who must not
+//! be able to write something that looks like a frame: the mark is theirs to guess, and nothing tells it.
+//!
+//! Damage of the last block cannot be told from a crash while it was written. That it was there is known to others:
+//! the index, a certificate; so whoever opens the file says which blocks it must have.
 
 use super::{
     error::StoreError,
@@ -28,10 +33,13 @@ use std::{
 
 const MAGIC: [u8; 8] = *b"OCBLOG\x00\x01";
 /// Where the first frame begins.
-const BEGIN: u64 = (MAGIC.len() + 32) as u64;
-const HEAD: usize = 8 + 3 * 8 + 3 * 4 + 4;
+const BEGIN: u64 = (MAGIC.len() + 32 + size_of::<Mark>()) as u64;
+const HEAD: usize = size_of::<Mark>() + 8 + 3 * 8 + 3 * 4 + 4;
 /// Bytes that are looked through at once for a frame behind damage.
 const WINDOW: usize = 1 << 20;
+
+/// What every frame of a file begins with, and no other file's.
+type Mark = [u8; 16];
 
 /// A part of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +65,9 @@ impl Head {
         Self { height, lengths: parts.map(|part| part.len() as u64), checks: parts.map(crc32fast::hash) }
     }
 
-    fn encode(&self) -> [u8; HEAD] {
+    fn encode(&self, mark: &Mark) -> [u8; HEAD] {
         let mut bytes = Vec::with_capacity(HEAD);
+        bytes.extend_from_slice(mark);
         bytes.extend_from_slice(&self.height.to_be_bytes());
         self.lengths.iter().for_each(|length| bytes.extend_from_slice(&length.to_be_bytes()));
         self.checks.iter().for_each(|check| bytes.extend_from_slice(&check.to_be_bytes()));
@@ -68,12 +77,13 @@ impl Head {
         head
     }
 
-    /// `None` if these bytes are not a head.
-    fn decode(bytes: &[u8; HEAD]) -> Option<Self> {
+    /// `None` if these bytes are not a head in the file with this mark.
+    fn decode(mark: &Mark, bytes: &[u8; HEAD]) -> Option<Self> {
         let (content, check) = bytes.split_last_chunk()?;
-        if crc32fast::hash(content) != u32::from_be_bytes(*check) {
+        if !content.starts_with(mark) || crc32fast::hash(content) != u32::from_be_bytes(*check) {
             return None;
         }
+        let content = content.strip_prefix(mark)?;
         let (height, rest) = content.split_first_chunk()?;
         let (lengths, checks) = rest.split_at_checked(3 * 8)?;
         let mut head = Self { height: u64::from_be_bytes(*height), lengths: [0; 3], checks: [0; 3] };
@@ -113,6 +123,7 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Log {
     path: PathBuf,
+    mark: Mark,
     end: Mutex<End>,
 }
 
@@ -129,9 +140,12 @@ impl Log {
     pub(super) fn make(dir: &Path, path: &Path, genesis: &B256) -> Result<(), StoreError> {
         let new = dir.join(NEW_LOG_FILE);
         let write = || {
+            let mut mark = Mark::default();
+            getrandom::fill(&mut mark).map_err(io::Error::other)?;
             let mut file = File::create(&new)?;
             file.write_all(&MAGIC)?;
             file.write_all(genesis.as_slice())?;
+            file.write_all(&mark)?;
             file.sync_all()
         };
         write().map_err(io_error(&new))?;
@@ -144,16 +158,27 @@ impl Log {
         Ok(fs::metadata(path).map_err(io_error(path))?.len() <= BEGIN)
     }
 
-    /// Opens the file, and says where the blocks above `known` are, the last one whose place is known, if any is.
-    pub(super) fn open(path: &Path, genesis: &B256, known: Option<Found>) -> Result<(Self, Vec<Found>), StoreError> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(io_error(path))?;
-        check_magic(&mut file, path, genesis)?;
+    /// Opens the file, and says where the blocks above `known` are, the last one whose place is known, if any is. The file has to
+    /// have the blocks up to `least`. All that it has is durable when this returns.
+    pub(super) fn open(
+        path: &Path,
+        genesis: &B256,
+        known: Option<Found>,
+        least: u64,
+    ) -> Result<(Self, Vec<Found>), StoreError> {
+        let open = OpenOptions::new().read(true).write(true).open(path);
+        let mut file = open.map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => StoreError::Damaged { path: path.to_owned(), what: "it is missing".to_owned() },
+            _ => StoreError::Io { path: path.to_owned(), source },
+        })?;
+        let mark = read_begin(&mut file, path, genesis)?;
         let length = file.metadata().map_err(io_error(path))?.len();
-        let log = Self { path: path.to_owned(), end: Mutex::new(End { file, at: BEGIN, broken: false }) };
+        let log = Self { path: path.to_owned(), mark, end: Mutex::new(End { file, at: BEGIN, broken: false }) };
         let (mut at, mut height) = (BEGIN, 0);
         if let Some(known) = known {
             let head = log.head(known.at)?.filter(|head| head.height == known.height);
-            let head = head.ok_or_else(|| log.damaged(format!("block {} is not where it was", known.height)))?;
+            let head =
+                head.ok_or_else(|| log.damaged(format!("it lacks block {}, which the index has", known.height)))?;
             (at, height) = (known.at + head.frame(), known.height);
         }
         let mut found = Vec::new();
@@ -165,21 +190,31 @@ impl Log {
         if at > length || log.is_frame_within(at, height, length)? {
             return Err(log.damaged(format!("it has no whole block {} where one should be", height + 1)));
         }
-        log.cut_off(at, length)?;
+        if height < least {
+            return Err(log.damaged(format!("it ends with block {height}, and block {least} is certified")));
+        }
+        log.end_at(at, length, found.last())?;
         Ok((log, found))
     }
 
-    /// Lets the file end at `at`, behind which there is no block.
-    fn cut_off(&self, at: u64, length: u64) -> Result<(), StoreError> {
+    /// Lets the file end at `at`, behind which there is no block. The last block is written again: who appended it may have ended
+    /// between writing and syncing, or have been told that syncing failed, after which syncing again may do nothing.
+    fn end_at(&self, at: u64, length: u64, last: Option<&Found>) -> Result<(), StoreError> {
+        let again = last.map(|last| Ok((last.at, self.bytes(last.at, (at - last.at) as usize)?))).transpose()?;
         let mut end = self.end.lock();
+        if let Some((from, frame)) = again {
+            let write = end.file.seek(SeekFrom::Start(from)).and_then(|_| end.file.write_all(&frame));
+            write.map_err(io_error(&self.path))?;
+        }
         if at < length {
             tracing::warn!(
                 bytes = length - at,
                 "{} ends with something that is no whole block and is cut off: half written when the power failed",
                 self.path.display()
             );
-            end.file.set_len(at).and_then(|()| end.file.sync_all()).map_err(io_error(&self.path))?;
+            end.file.set_len(at).map_err(io_error(&self.path))?;
         }
+        end.file.sync_all().map_err(io_error(&self.path))?;
         end.at = at;
         end.file.seek(SeekFrom::Start(at)).map_err(io_error(&self.path))?;
         Ok(())
@@ -196,7 +231,7 @@ impl Log {
         }
         end.broken = true;
         let mut frame = Vec::with_capacity(head.frame() as usize);
-        frame.extend_from_slice(&head.encode());
+        frame.extend_from_slice(&head.encode(&self.mark));
         parts.iter().for_each(|part| frame.extend_from_slice(part));
         end.file.write_all(&frame).and_then(|()| end.file.sync_data()).map_err(io_error(&self.path))?;
         end.broken = false;
@@ -242,14 +277,14 @@ impl Log {
         Ok(Some(head))
     }
 
-    /// Whether anywhere behind `at` a block above `height` begins and is there as a whole.
+    /// Whether at `at` or anywhere behind it a block above `height` begins and is there as a whole.
     fn is_frame_within(&self, at: u64, height: u64, length: u64) -> Result<bool, StoreError> {
-        let mut from = at + 1;
+        let mut from = at;
         while from + (HEAD as u64) < length {
             let bytes = self.bytes(from, (WINDOW + HEAD).min((length - from) as usize))?;
             for (offset, bytes) in bytes.windows(HEAD).enumerate().take(WINDOW) {
                 let Ok(bytes) = bytes.try_into() else { continue };
-                if let Some(head) = Head::decode(bytes)
+                if let Some(head) = Head::decode(&self.mark, bytes)
                     && head.height > height
                     && self.whole_frame(from + offset as u64, head.height, length)?.is_some()
                 {
@@ -263,7 +298,7 @@ impl Log {
 
     fn head(&self, at: u64) -> Result<Option<Head>, StoreError> {
         let bytes = self.bytes(at, HEAD)?;
-        Ok(bytes.as_slice().try_into().ok().and_then(Head::decode))
+        Ok(bytes.as_slice().try_into().ok().and_then(|bytes| Head::decode(&self.mark, bytes)))
     }
 
     /// `None` if it does not fit its check.
@@ -286,12 +321,14 @@ impl Log {
     }
 }
 
-fn check_magic(file: &mut File, path: &Path, genesis: &B256) -> Result<(), StoreError> {
+/// Checks what the file begins with, and gives its mark.
+fn read_begin(file: &mut File, path: &Path, genesis: &B256) -> Result<Mark, StoreError> {
     let mut begin = [0; BEGIN as usize];
     let read = file.read_exact(&mut begin);
     let damaged = |what: &str| StoreError::Damaged { path: path.to_owned(), what: what.to_owned() };
     read.map_err(|_| damaged("it has no beginning"))?;
-    let (magic, found) = begin.split_at(MAGIC.len());
+    let (magic, rest) = begin.split_at(MAGIC.len());
+    let (found, mark) = rest.split_at(32);
     if magic != MAGIC {
         return Err(damaged("it does not begin as a log of blocks does"));
     }
@@ -299,5 +336,5 @@ fn check_magic(file: &mut File, path: &Path, genesis: &B256) -> Result<(), Store
         let (path, found) = (path.to_owned(), B256::from_slice(found));
         return Err(StoreError::OtherChain { path, found, expected: *genesis });
     }
-    Ok(())
+    mark.try_into().map_err(|_| damaged("it has no mark"))
 }

@@ -24,7 +24,7 @@ use ocelli_core::{
     wire,
 };
 use rayon::prelude::*;
-use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
+use redb::{ReadTransaction, ReadableTable};
 use std::sync::Arc;
 
 /// What a store held when it was opened: what [`Chain::new`](crate::chain::Chain::new) goes on from.
@@ -60,31 +60,42 @@ pub(super) fn catch_up(
     Ok(())
 }
 
+/// Checks that the last block in the index is the log's.
+pub(super) fn check_known(index: &index::File, log: &Log, known: Option<Found>) -> Result<(), StoreError> {
+    let Some(Found { height, at }) = known else { return Ok(()) };
+    let signed = decode_header(log, height, &log.read(height, at, Part::Header)?)?;
+    if index.has(height, &signed.header.hash())? {
+        return Ok(());
+    }
+    Err(index.damaged(format!("it has another block {height} than the log")))
+}
+
 /// Reads and checks everything that is needed to go on. The index has all blocks of the log.
 pub(super) fn recover(
-    chain: &Database,
     index: &index::File,
     log: &Log,
     config: &ChainConfig,
-    in_chain: impl FnOnce(Failure) -> StoreError,
+    certificate: Option<Certificate>,
 ) -> Result<Recovered, StoreError> {
     let last = index.last()?.map_or(0, |last| last.height);
     let (codes, snapshot, tree) = index.read(|transaction| {
         Ok((read_codes(transaction)?, tables::height(transaction, META_SNAPSHOT)?, read_leaves(transaction)?))
     })?;
     let found = |height| {
-        let at = index.frame(height)?.ok_or_else(|| log.damaged(format!("block {height} is missing")))?;
+        let at = index.frame(height)?.ok_or_else(|| index.damaged(format!("it lacks block {height}")))?;
         Ok(Found { height, at })
     };
     let blocks = (snapshot.max(1)..=last).map(found).collect::<Result<Vec<Found>, StoreError>>()?;
     let headers = read_headers(log, config, &blocks)?;
-    let states = restore(log, &blocks, &headers, snapshot, tree)?;
+    let states = restore(index, log, &blocks, &headers, snapshot, tree)?;
     let first = states.first().map_or(0, |(height, _)| *height);
     let kept = blocks.iter().copied().filter(|block| block.height >= first);
     let opened = open_last(log, config, &kept.collect::<Vec<_>>())?;
     let head = head(log, config, &headers, opened.last(), &states)?;
-    let read = || latest_certificate(&chain.begin_read()?);
-    let certificate = read().map_err(in_chain)?.map(Arc::new);
+    if let Some(certificate) = &certificate {
+        check_certified(log, found(certificate.height)?, certificate)?;
+    }
+    let certificate = certificate.map(Arc::new);
 
     let without_block = states.len() - opened.len();
     let opened = std::iter::repeat_n(None, without_block).chain(opened.into_iter().map(Some));
@@ -112,6 +123,7 @@ fn read_headers(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec
 
 /// The last states, by height, the head's at the end. `tree` is the state after block `snapshot`, with which `blocks` begin.
 fn restore(
+    index: &index::File,
     log: &Log,
     blocks: &[Found],
     headers: &[Header],
@@ -125,8 +137,9 @@ fn restore(
         if expected.is_none_or(|expected| expected == found) {
             return Ok(());
         }
+        // What blocks wrote has its check in the log: it is the snapshot below that is another.
         let expected = expected.unwrap_or_default();
-        Err(log.damaged(format!("the state after block {height} has root {found}, not {expected}")))
+        Err(index.damaged(format!("the state after block {height} has root {found}, not {expected}")))
     };
     check(snapshot, &tree)?;
     let above: Vec<Found> = blocks.iter().copied().filter(|block| block.height > snapshot).collect();
@@ -150,6 +163,15 @@ fn restore(
         states.push((block.height, tree));
     }
     Ok(states)
+}
+
+/// Checks that the log has the block that is certified.
+fn check_certified(log: &Log, block: Found, certificate: &Certificate) -> Result<(), StoreError> {
+    let signed = decode_header(log, block.height, &log.read(block.height, block.at, Part::Header)?)?;
+    if signed.header.hash() == certificate.header {
+        return Ok(());
+    }
+    Err(log.damaged(format!("block {} is not the one that is certified", block.height)))
 }
 
 /// How many of the last blocks are put onto the state one after the other.

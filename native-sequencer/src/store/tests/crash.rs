@@ -5,6 +5,7 @@ use super::{
     chain::blocks,
     check, open, stored,
 };
+use ocelli_core::certificate::Certificate;
 use proptest::prelude::*;
 use std::{fs, path::Path, sync::OnceLock};
 
@@ -128,12 +129,80 @@ proptest! {
         let opened = std::panic::catch_unwind(|| open(dir.path(), blocks()).map(|(_, recovered)| recovered));
         match opened {
             Ok(Ok(recovered)) => check(&recovered, APPENDED),
-            Ok(Err(StoreError::DamagedIndex { .. } | StoreError::Damaged { .. } | StoreError::Io { .. })) | Err(_) => {}
+            Ok(Err(StoreError::DamagedIndex { .. } | StoreError::Io { .. })) | Err(_) => {}
             Ok(Err(other)) => prop_assert!(false, "{other:?}"),
         }
         fs::remove_file(dir.path().join(INDEX)).expect("removes");
         goes_on(dir.path(), APPENDED);
     }
+}
+
+/// The log with the first block whole, the second cut off in the middle, and `rest` written into the second.
+fn torn_with(rest: &[u8]) -> Vec<u8> {
+    let Recorded { log, lengths, .. } = recorded();
+    let mut image = log[..lengths[1] + 200].to_vec();
+    image.extend_from_slice(rest);
+    image
+}
+
+#[test]
+fn what_strangers_write_into_a_block_is_taken_for_no_block() {
+    let Recorded { log, lengths, .. } = recorded();
+    let later = &log[lengths[3]..lengths[4]];
+    let refused = open(folder(&torn_with(later), None).path(), blocks()).expect_err("a whole block follows");
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+
+    // The same by somebody who does not know the file's mark.
+    let mut guessed = later.to_vec();
+    guessed[..16].fill(0x5a);
+    let check = crc32fast::hash(&guessed[..60]);
+    guessed[60..64].copy_from_slice(&check.to_be_bytes());
+    goes_on(folder(&torn_with(&guessed), None).path(), 1);
+}
+
+#[test]
+fn every_log_has_a_mark_of_its_own() {
+    let mark = |dir: tempfile::TempDir| fs::read(dir.path().join(LOG_FILE)).expect("reads")[40..56].to_vec();
+    assert_ne!(mark(stored(0)), mark(stored(0)));
+}
+
+#[test]
+fn a_log_that_lacks_what_is_certified_is_not_gone_on_with() {
+    let certificate = |height: u64, header| Certificate { after: 0, height, term: 0, header, attestations: Vec::new() };
+    let hash = |height: usize| blocks().blocks[height - 1].hash;
+    for certified in [certificate(5, hash(5)), certificate(3, hash(4))] {
+        let dir = stored(6);
+        open(dir.path(), blocks()).expect("opens").0.append_certificate(&certified).expect("appends");
+        let log = fs::read(dir.path().join(LOG_FILE)).expect("reads");
+        let shorter = &log[..recorded().lengths[4]];
+        fs::write(dir.path().join(LOG_FILE), shorter).expect("writes");
+        fs::remove_file(dir.path().join(INDEX)).expect("removes");
+        let refused = open(dir.path(), blocks()).expect_err("a certified block is missing");
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+        assert!(refused.to_string().contains("certified"), "{refused}");
+        assert_eq!(fs::read(dir.path().join(LOG_FILE)).expect("reads"), shorter);
+    }
+}
+
+#[test]
+fn an_index_that_was_being_made_or_is_of_other_blocks_is_no_obstacle() {
+    let dir = stored(3);
+    fs::rename(dir.path().join(INDEX), dir.path().join("index.redb.new")).expect("renames");
+    goes_on(dir.path(), 3);
+
+    let dir = stored(3);
+    for name in ["chain.redb", LOG_FILE] {
+        fs::remove_file(dir.path().join(name)).expect("removes");
+    }
+    goes_on(dir.path(), 0);
+}
+
+#[test]
+fn a_log_that_is_missing_beside_its_chain_is_told() {
+    let dir = stored(2);
+    fs::remove_file(dir.path().join(LOG_FILE)).expect("removes");
+    let refused = open(dir.path(), blocks()).expect_err("no log");
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
 }
 
 #[test]
