@@ -1,7 +1,7 @@
 //! The executor: a list of transactions becomes the rows of a block.
 //!
 //! Chains of rows in parallel, then what surprised, then the closing row. What one block runs is bounded by its gas limit,
-//! whatever waits: what finds no gas is left out, and each sender's transactions behind it.
+//! whatever waits: what finds no gas is left out, and each sender's transactions behind it. What is promised always finds some.
 
 mod budget;
 pub mod plan;
@@ -42,11 +42,16 @@ impl ExecutedBlock {
     }
 }
 
-/// Executes `transactions` as one block on `snapshot`.
+/// Executes `transactions`, the first `promised` of which are promised, as one block on `snapshot`.
 ///
 /// # Errors
 /// [`StateError`] if the snapshot lacks code that its state refers to.
-pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -> Result<ExecutedBlock, StateError> {
+pub fn execute(
+    env: &Env<'_>,
+    snapshot: &Snapshot,
+    transactions: &[Recovered],
+    promised: usize,
+) -> Result<ExecutedBlock, StateError> {
     let mut base = Overlay::new(snapshot);
     let opening = execute_opening(env, &base)?;
     base.writes.apply(&opening.effects);
@@ -54,7 +59,8 @@ pub fn execute(env: &Env<'_>, snapshot: &Snapshot, transactions: &[Recovered]) -
     let refused = std::mem::take(&mut plan.refused);
     let base = AtHand { base: &base, plan: &plan };
 
-    let budget = Budget::new(env.params.gas_limit);
+    let promised = &transactions[..promised.min(transactions.len())];
+    let budget = Budget::new(env.params.gas_limit, promised.iter().map(|one| one.gas_limit()));
     let run = |chain: &Vec<Member>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
     let chains: Vec<Chain> = plan.chains.par_iter().map(run).collect();
     let mut block = ExecutedBlock {
@@ -111,7 +117,11 @@ impl Chain {
     fn run<S: Source>(mut run: Run<'_, S>, transactions: &[Recovered], chain: &[Member], plan: &Plan) -> Self {
         let mut late_senders = AddressSet::default();
         let mut late = Vec::new();
+        let mut full = false;
         for member in chain {
+            if full && !run.budget.is_promised(member.at) {
+                continue;
+            }
             let transaction = &transactions[member.at];
             if late_senders.contains(&transaction.sender()) {
                 late.push(member.at);
@@ -124,7 +134,7 @@ impl Chain {
                     late_senders.insert(transaction.sender());
                     late.push(member.at);
                 }
-                Pushed::BlockIsFull => break,
+                Pushed::BlockIsFull => full = true,
             }
         }
         Self { late, ..run.finish() }
@@ -146,7 +156,7 @@ enum Pushed {
     Done,
     /// It used keys that it must not use here.
     Surprised,
-    /// It did not run, and nothing behind it must.
+    /// It did not run, and nothing behind it must that is not promised: it may be the same sender's.
     BlockIsFull,
 }
 
@@ -176,14 +186,14 @@ impl<'a, S: Source> Run<'a, S> {
         accept: impl Fn(&[Access]) -> bool,
     ) -> Pushed {
         let limit = transaction.gas_limit();
-        if !self.budget.set_aside(limit) {
+        if !self.budget.set_aside(at, limit) {
             return Pushed::BlockIsFull;
         }
         let result = self.execute(transaction, guess, accept);
         match &result {
             Ok(gas_spent) => self.budget.spent(limit, *gas_spent),
             Err(Refused::Invalid(_)) => self.budget.unused(limit),
-            Err(_) => self.budget.wasted(limit),
+            Err(_) => self.budget.wasted(at, limit),
         }
         match result {
             Ok(_) => self.members.push(at),

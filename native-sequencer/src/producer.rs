@@ -138,7 +138,7 @@ impl Producer {
     }
 
     /// Executes and assembles as many of `transactions` as one block holds; `None` if that is none. Where the first `promised`
-    /// would not all be in, nothing else is: together they fit.
+    /// would not all be in, fewer others are, none in the end: together they fit.
     fn fit(
         &self,
         env: &Env<'_>,
@@ -149,11 +149,12 @@ impl Producer {
     {
         let snapshot = self.chain.snapshot();
         while !transactions.is_empty() {
-            let mut executed = executor::execute(env, &snapshot, transactions).map_err(ProducerError::State)?;
+            let executed = executor::execute(env, &snapshot, transactions, promised.min(transactions.len()));
+            let mut executed = executed.map_err(ProducerError::State)?;
             self.drop_refused(transactions, &executed);
             let left_out = executed.members.iter().flatten().filter(|at| **at < promised).count() < promised;
             if left_out && transactions.len() > promised {
-                transactions.truncate(promised);
+                transactions.truncate((transactions.len() / 2).max(promised));
                 continue;
             }
             if executed.rows.len() <= 2 {

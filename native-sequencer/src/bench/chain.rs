@@ -164,7 +164,7 @@ impl MeasuredChain {
         let mut stages = Stages::default();
 
         let started = Instant::now();
-        let executed = executor::execute(&env, &self.snapshot, recovered)?;
+        let executed = executor::execute(&env, &self.snapshot, recovered, 0)?;
         stages.execute = started.elapsed();
         if !executed.refused.is_empty() {
             return Err(BenchError::Invalid("a transaction was refused"));

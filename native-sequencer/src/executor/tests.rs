@@ -21,6 +21,13 @@ const TRAP: &[u8] = &hex!(
     "5b 600a 56"       // 0a: stay there
     "5b 6001 5f 55 00" // 0e: set slot 0
 );
+/// With calldata sets slot 0. Without, sets the slot of the caller's address if slot 0 is set.
+const SPREAD: &[u8] = &hex!(
+    "36 6010 57"       // 00: with calldata go to 10
+    "5f 54 600a 57 00" // 04: if slot 0 is set go to 0a
+    "5b 6001 33 55 00" // 0a: set the caller's
+    "5b 6001 5f 55 00" // 10: set slot 0
+);
 const BLOCK_GAS: u64 = 3_000_000;
 const CALL_GAS: u64 = 1_000_000;
 
@@ -80,7 +87,7 @@ fn no_more_is_tried_than_fills_a_block() {
     let calls = world.calls(2);
     let tried = plan::guess(&world.env(), &Overlay::new(&world.snapshot), &calls).len() as u64;
     assert!(tried <= BLOCK_GAS / CALL_GAS + 1, "{tried}");
-    let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0).expect("executes");
     assert_eq!(block.gas_used(), BLOCK_GAS);
 }
 
@@ -92,7 +99,7 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
     assert!(calls.len() as u64 * CALL_GAS > 10 * BLOCK_GAS);
     let guesses = plan::guess(&world.env(), &Overlay::new(&world.snapshot), &calls);
     assert_eq!(guesses.iter().filter(|guess| guess.is_ok()).count(), calls.len());
-    let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0).expect("executes");
     assert!(included(&block, &calls).len() > 20, "{}", included(&block, &calls).len());
     assert_eq!(block.refused, []);
 }
@@ -101,7 +108,7 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
 fn transactions_that_spend_more_than_expected_wait_for_the_next_block() {
     let mut world = World::new(TRAP);
     let calls = world.calls(2);
-    let block = execute(&world.env(), &world.snapshot, &calls).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0).expect("executes");
     assert!(block.gas_used() <= BLOCK_GAS, "{}", block.gas_used());
     assert_eq!(block.refused, []);
     // What is left out of each sender's is what comes last.
@@ -110,4 +117,22 @@ fn transactions_that_spend_more_than_expected_wait_for_the_next_block() {
     for (at, (sender, nonce)) in included.iter().enumerate() {
         assert_eq!(included[..at].iter().filter(|(earlier, _)| earlier == sender).count() as u64, *nonce);
     }
+}
+
+#[test]
+fn what_is_promised_finds_gas_though_it_surprises() {
+    let mut world = World::new(SPREAD);
+    // The second uses another slot than expected, so it runs behind all others, which together leave less than its gas limit.
+    let mut calls = world.calls(1);
+    calls.truncate(2);
+    let filler = &mut world.wallets[2];
+    filler.nonce = 0;
+    calls.extend((0..110).map(|_| filler.transfer(Address::repeat_byte(0xaa), 1)));
+    let block = execute(&world.env(), &world.snapshot, &calls, 2).expect("executes");
+    assert_eq!(block.surprises, 1);
+    let included = included(&block, &calls);
+    for promised in &calls[..2] {
+        assert!(included.contains(&(promised.sender(), promised.nonce())), "{included:?}");
+    }
+    assert!(included.len() > 2);
 }

@@ -117,7 +117,7 @@ fn check_verifiers_accept(env: &Env<'_>, world: &World, rows: &[ExecutedRow]) {
 
 fn check(world: &World, threads: &ThreadPool) -> usize {
     let env = Env::after(&world.chain.config, &world.chain.head, world.chain.head.time_ms + 100);
-    let block = threads.install(|| execute(&env, &world.snapshot, &world.transactions)).expect("executes");
+    let block = threads.install(|| execute(&env, &world.snapshot, &world.transactions, 0)).expect("executes");
     let by_bytes: HashMap<&Bytes, &Recovered> = world.transactions.iter().map(|one| (one.encoded(), one)).collect();
     let order: Vec<&Recovered> =
         block.rows.iter().flat_map(|row| &row.transactions).map(|bytes| by_bytes[bytes]).collect();
