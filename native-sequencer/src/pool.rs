@@ -240,12 +240,13 @@ impl Pool {
     }
 
     /// Up to `max` transactions that the next block, with this base fee in wei, can take; each sender's in the order of nonces,
-    /// and those that are promised before the others. They stay until the block is sealed.
+    /// and those that are promised before the others. They stay until the block is sealed ([`Self::sealed`], or
+    /// [`Self::none_made`] if there is none).
     pub fn take(&self, max: usize, base_fee: u64) -> Taken {
         let (taken, promised) = {
             let mut queue = self.shared.queue.lock();
             queue.taken_for = queue.height.saturating_add(1);
-            queue.waiting.take(max, base_fee)
+            queue.waiting.begin_block(max, base_fee)
         };
         Taken { transactions: taken.into_iter().map(Arc::unwrap_or_clone).collect(), promised }
     }
@@ -276,7 +277,13 @@ impl Pool {
             metrics::counter!("ocelli_promises_ended_total").increment(late as u64);
             tracing::warn!(late, "promised transactions are not in by the height promised");
         }
+        queue.waiting.end_block();
         self.shared.report(&queue);
+    }
+
+    /// Tells the pool that no block was made of what it gave last.
+    pub fn none_made(&self) {
+        self.shared.queue.lock().waiting.end_block();
     }
 
     /// Lets go of a transaction that no block can take, and remembers why.

@@ -121,6 +121,7 @@ impl Producer {
         let Taken { mut transactions, promised } = self.pool.take(limits::BLOCK_TRANSACTIONS, env.base_fee);
         let started = Instant::now();
         let Some((executed, assembled, ancestors)) = self.fit(&env, &head, &mut transactions, promised)? else {
+            self.pool.none_made();
             return Ok(None);
         };
         let signature = self.key.sign(&assembled.header.hash());
@@ -139,6 +140,8 @@ impl Producer {
 
     /// Executes and assembles as many of `transactions` as one block holds; `None` if that is none. Where the first `promised`
     /// would not all be in, fewer others are, none in the end: together they fit.
+    ///
+    /// Only the last attempt drops what it refused: what a longer one refused may be valid without what that one had too.
     fn fit(
         &self,
         env: &Env<'_>,
@@ -151,13 +154,18 @@ impl Producer {
         while !transactions.is_empty() {
             let executed = executor::execute(env, &snapshot, transactions, promised.min(transactions.len()));
             let mut executed = executed.map_err(ProducerError::State)?;
-            self.drop_refused(transactions, &executed);
+            let fewer = if transactions.len() > promised {
+                (transactions.len() / 2).max(promised)
+            } else {
+                transactions.len() / 2
+            };
             let left_out = executed.members.iter().flatten().filter(|at| **at < promised).count() < promised;
             if left_out && transactions.len() > promised {
-                transactions.truncate((transactions.len() / 2).max(promised));
+                transactions.truncate(fewer);
                 continue;
             }
             if executed.rows.len() <= 2 {
+                self.drop_refused(transactions, &executed);
                 return Ok(None);
             }
             if let Some(lie) = self.lie.as_ref().filter(|lie| lie.height == env.height) {
@@ -168,12 +176,12 @@ impl Producer {
             let fits = executed.gas_used() <= env.params.gas_limit;
             let (config, tree) = (self.chain.config(), &snapshot.tree);
             match assemble_by(&AllThreads, config, &head.header, &mut ancestors, moment, tree, &executed.rows) {
-                Ok(assembled) if fits => return Ok(Some((executed, assembled, ancestors))),
-                // Half of them, then: the first alone always fits, or is refused by the rules of a row.
-                Ok(_) | Err(SplitError) => {
-                    let half = transactions.len() / 2;
-                    transactions.truncate(if transactions.len() > promised { half.max(promised) } else { half });
+                Ok(assembled) if fits => {
+                    self.drop_refused(transactions, &executed);
+                    return Ok(Some((executed, assembled, ancestors)));
                 }
+                // Half of them, then: the first alone always fits, or is refused by the rules of a row.
+                Ok(_) | Err(SplitError) => transactions.truncate(fewer),
             }
         }
         Ok(None)

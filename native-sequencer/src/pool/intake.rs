@@ -17,7 +17,7 @@ use super::{
     queue::{Standing, Terms},
 };
 use crate::{limits, state::Snapshot};
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes};
 use ocelli_core::{
     evm::{Code, Source},
     key::Key,
@@ -83,7 +83,7 @@ pub(super) fn take_in(
 }
 
 /// Puts transactions into the queue, where they cannot be taken yet.
-fn admit(shared: &Shared, batch: Vec<Submission>) -> Vec<Admitted> {
+pub(super) fn admit(shared: &Shared, batch: Vec<Submission>) -> Vec<Admitted> {
     let asked = |one: &Submission| std::iter::repeat_n(one.wants_promise, one.raws.len());
     let wants_promise: Vec<bool> = batch.iter().flat_map(asked).collect();
     let raws: Vec<&Bytes> = batch.iter().flat_map(|one| &one.raws).collect();
@@ -133,6 +133,11 @@ impl State {
         }
         let promised = terms.and_then(|_| self.waiting.promised_by(&transaction.hash()));
         Ok(Taken { transaction, is_new, promised })
+    }
+
+    /// Whether a transaction has left the queue without a block having it. One that is new is in none before it is durable.
+    fn is_lost(&self, hash: &B256, is_new: bool) -> bool {
+        !self.waiting.contains(hash) && (is_new || self.reasons.by_hash.contains_key(hash))
     }
 }
 
@@ -238,11 +243,18 @@ pub(super) fn write(shared: &Shared, mut journal: Journal, batches: &Receiver<Ve
     }
 }
 
-fn answer(shared: &Shared, batch: Vec<Admitted>, is_durable: bool) {
+/// Answers what the journal has now, or never will.
+pub(super) fn answer(shared: &Shared, mut batch: Vec<Admitted>, is_durable: bool) {
     let after = {
         let mut queue = shared.queue.lock();
-        for one in batch.iter().flat_map(|one| &one.results).flatten() {
+        for result in batch.iter_mut().flat_map(|one| &mut one.results) {
+            let Ok(one) = result else { continue };
             let hash = one.transaction.hash();
+            if one.promised.is_some() && queue.is_lost(&hash, one.is_new) {
+                tracing::error!(%hash, "what was to be promised left the pool without a block having it");
+                *result = Err(Rejected::NoPromise(NoPromise::Gone));
+                continue;
+            }
             if is_durable {
                 queue.waiting.made_durable(&hash);
             } else if one.is_new {

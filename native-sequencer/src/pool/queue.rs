@@ -7,11 +7,13 @@
 //! Of each account, the transactions in `[nonce, ready_until)` follow on each other and the account can pay for all of them:
 //! they are ready as soon as they are durable. The others are idle, and the pool lets go of the cheapest of these first.
 //!
-//! Of the ready ones, the first may be held, because they are promised: [`promised`].
+//! Of the ready ones, the first may be held, because they are promised: [`promised`]. What was taken for a block stays until that
+//! is sealed, unless something takes its place: [`under_way`].
 //!
 //! A change costs as much as transactions change sides, whatever waits beside them.
 
 mod promised;
+mod under_way;
 
 pub use promised::NoPromise;
 pub(super) use promised::Terms;
@@ -26,6 +28,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
+use under_way::UnderWay;
 
 /// What the head state says of an account.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +106,7 @@ pub(super) struct Queue {
     /// Accounts that waiting transactions carry authorizations of, and how many.
     authorities: HashMap<Address, usize>,
     held: Held,
+    under_way: UnderWay,
     bytes: usize,
     arrivals: u64,
 }
@@ -444,6 +448,7 @@ impl Queue {
             }
         }
         self.forget_held(sender, nonce, &waiting);
+        self.under_way.note_gone(&transaction);
         self.note_ready(sender);
         Some(transaction)
     }
@@ -461,6 +466,18 @@ impl Queue {
         } else {
             self.ready.remove(sender);
         }
+    }
+
+    /// Takes as [`Self::take`] does, for a block that is under way from now on.
+    pub(super) fn begin_block(&mut self, most: usize, base_fee: u64) -> (Vec<Arc<Recovered>>, usize) {
+        let taken = self.take(most, base_fee);
+        self.under_way.begin(taken.0.iter().map(|one| one.hash()));
+        taken
+    }
+
+    /// No block is under way any more, and the queue knows what the last one made of the accounts.
+    pub(super) fn end_block(&mut self) {
+        self.under_way.end();
     }
 
     /// Up to `most` transactions that a block with this base fee can take, each account's in the order of nonces: first those

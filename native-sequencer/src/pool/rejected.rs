@@ -8,7 +8,7 @@ use crate::limits;
 use alloy_primitives::{Address, B256, U256};
 use ocelli_core::transaction::TransactionError;
 
-/// Why a transaction is not taken. Nothing of it is kept.
+/// Why a transaction is not taken. Nothing of it is kept, but for [`NoPromise::TooLate`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejected {
@@ -134,6 +134,7 @@ impl Rejected {
             Self::GasLimit { .. } => "gas_limit",
             Self::Underpriced { .. } => "underpriced",
             Self::Promised { .. } => "promised",
+            Self::NoPromise(NoPromise::TooLate) => "too_late",
             Self::NoPromise(_) => "no_promise",
             Self::SenderHasCode(_) => "sender_has_code",
             Self::DelegatedLimit | Self::AuthorityReserved(_) => "delegated",

@@ -4,6 +4,7 @@ mod journal;
 mod kit;
 mod ordering;
 mod promises;
+mod under_way;
 
 use super::*;
 use crate::store;

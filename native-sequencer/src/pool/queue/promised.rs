@@ -37,11 +37,17 @@ pub enum NoPromise {
         /// The base fee, in wei.
         base_fee: u64,
     },
+    /// It rests on what the block under way may change: something of its account was taken for that and waits no longer.
+    #[error("its account may be changed by the block that is being made; ask again after that")]
+    UnderWay,
+    /// It is gone: a block that was under way has used its nonce, or what it costs.
+    #[error("the block that was being made left no room for it")]
+    Gone,
     /// As much is promised as one block can hold for certain.
     #[error("as much is promised as may be; ask again after the next block")]
     TooMuch,
     /// It was accepted, but it took so long that the time promised is nearly over.
-    #[error("it was taken, but not in time; ask again")]
+    #[error("it waits and is held as if it were, but not in time to say so; ask again")]
     TooLate,
 }
 
@@ -115,7 +121,15 @@ impl Queue {
         let (sender, nonce, hash) = (transaction.sender(), transaction.nonce(), transaction.hash());
         let account = self.accounts.get(&sender);
         let Standing { nonce: next, delegated, .. } = account.map_or(standing, |account| account.standing);
-        if delegated || self.authorities.contains_key(&sender) {
+        let in_place = account.and_then(|account| account.waiting.get(&nonce)).map(|waiting| &waiting.transaction);
+        let replaces = |known: &Arc<Recovered>| known.hash() != hash && self.under_way.has(&known.hash());
+        if in_place.is_some_and(replaces) || self.under_way.is_uncertain(&sender) {
+            return Err(NoPromise::UnderWay);
+        }
+        // What it authorizes itself takes effect when it is in.
+        let of_sender = transaction.authorities().iter().flatten().filter(|authority| **authority == sender);
+        let own = if self.contains(&hash) { of_sender.count() } else { 0 };
+        if delegated || self.authorities.get(&sender).is_some_and(|count| *count > own) {
             return Err(NoPromise::Delegated);
         }
         if transaction.max_fee_per_gas() < u128::from(terms.base_fee) {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 impl Node {
-    async fn promise(&self, transaction: &Recovered) -> Result<Window, Rejected> {
+    pub(super) async fn promise(&self, transaction: &Recovered) -> Result<Window, Rejected> {
         let answers = self.pool.submit_all(vec![transaction.encoded().clone()], true).await;
         let [answer] = <[_; 1]>::try_from(answers).expect("one answer");
         answer.map(|accepted| {
@@ -20,7 +20,7 @@ impl Node {
         })
     }
 
-    async fn refusal_of(&self, transaction: &Recovered) -> NoPromise {
+    pub(super) async fn refusal_of(&self, transaction: &Recovered) -> NoPromise {
         let waiting = self.pool.pending() + self.pool.queued();
         let refused = self.promise(transaction).await;
         assert_eq!(self.pool.pending() + self.pool.queued(), waiting, "nothing is kept of it");
@@ -31,11 +31,11 @@ impl Node {
     }
 }
 
-fn at(wallet: &Wallet, nonce: u64) -> Recovered {
+pub(super) fn at(wallet: &Wallet, nonce: u64) -> Recovered {
     offer(wallet, Offer { nonce, ..Offer::default() })
 }
 
-fn dearer(wallet: &Wallet, nonce: u64) -> Recovered {
+pub(super) fn dearer(wallet: &Wallet, nonce: u64) -> Recovered {
     offer(wallet, Offer { nonce, fee: 2 * MAX_FEE, tip: 2 * TIP, ..Offer::default() })
 }
 
