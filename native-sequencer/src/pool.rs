@@ -163,7 +163,8 @@ impl Pool {
     }
 
     /// Hands in many at once, as one batch, and asks for promises if told to. One answer for each, in order, once all are
-    /// durable that are accepted. Of one that cannot be promised nothing is kept.
+    /// durable that are accepted. Of one that cannot be promised nothing is kept, unless that is said too late
+    /// ([`NoPromise::TooLate`]).
     pub async fn submit_all(&self, raws: Vec<Bytes>, wants_promise: bool) -> Vec<Result<Accepted, Rejected>> {
         let count = raws.len();
         let all = |why: Rejected| vec![Err(why); count];
@@ -396,12 +397,15 @@ impl Shared {
             }
         }
         // When all are back, because what comes before one in nonces may come behind it here.
+        // One block more than the last may have been under way; what names a later height is damage that looks like an entry.
+        let promised = queue.height + 1..=queue.height + 1 + limits::PROMISE_BLOCKS;
         for entry in entries {
-            if let Some(height) = entry.promised.filter(|height| *height > queue.height) {
+            if let Some(height) = entry.promised.filter(|height| promised.contains(height)) {
                 queue.waiting.hold(&entry.hash, height);
             }
         }
-        let let_go = queue.waiting.trim();
+        // What left the pool before a promise was given is still in the journal.
+        let let_go = queue.waiting.clear_way() + queue.waiting.trim();
         if !entries.is_empty() {
             let (waiting, journal) = (queue.waiting.len(), entries.len());
             tracing::info!(waiting, journal, let_go, "the pool's transactions are back");

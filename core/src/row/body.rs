@@ -20,7 +20,7 @@ pub(super) const BYTES_WITHOUT_CONTENT: usize = 24;
 pub(super) const BYTES_A_TRANSACTION: usize = 5;
 /// No less than the encoding of what one key held: version (10), nonce (10), balance (33), code hash (33), and the code that
 /// the key may lead to (32 + 5).
-pub(super) const BYTES_A_KEY: usize = 10 + 10 + 33 + 33 + 37;
+pub const BYTES_A_KEY: usize = 10 + 10 + 33 + 33 + 37;
 
 /// An account before a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

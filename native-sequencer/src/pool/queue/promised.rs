@@ -9,7 +9,7 @@
 use super::{Queue, Standing};
 use crate::{limits, pool::Rejected};
 use alloy_primitives::{Address, B256};
-use ocelli_core::{limits::CODE_BYTES, params::Params, transaction::Recovered};
+use ocelli_core::{limits::CODE_BYTES, params::Params, row, transaction::Recovered};
 use std::{
     collections::{BTreeSet, HashSet},
     sync::Arc,
@@ -78,8 +78,11 @@ const CODE_GAS: u64 = 2_500;
 const SLOT_GAS: u64 = 1_900;
 /// Codes that cost no such gas: the callee's, what it delegates to, and COINBASE's.
 const FREE_CODES: u64 = 3;
-/// Bytes of a row's body for each key and each code, at most, and for all else beside the transactions.
-const KEY_BYTES: u64 = 80;
+/// Keys that BLOCKHASH reads, at most: they cost no such gas either.
+const BLOCK_HASHES: u64 = 256;
+/// Bytes that the builder of a row's body counts for each key, with the code that it may lead to, and at most for all else beside
+/// the transactions.
+const KEY_BYTES: u64 = row::body::BYTES_A_KEY as u64;
 const BODY_BYTES: u64 = 4_096;
 
 /// Whether a row that holds nothing else can hold the transaction whatever it does.
@@ -88,8 +91,8 @@ fn fits_a_row(transaction: &Recovered, params: &Params) -> bool {
     let sixteenths = params.work.0.iter().copied().max().unwrap_or_default().max(16);
     // Of the gas, 21,000 are gone before anything is used.
     let codes = gas.saturating_sub(21_000) / CODE_GAS + FREE_CODES;
-    let keys = gas / SLOT_GAS + codes;
-    let body = transaction.encoded().len() as u64 + (keys + codes) * KEY_BYTES + BODY_BYTES;
+    let keys = gas / SLOT_GAS + codes + BLOCK_HASHES;
+    let body = (transaction.encoded().len() as u64).saturating_add(keys.saturating_mul(KEY_BYTES)) + BODY_BYTES;
     gas <= limits.row_gas
         && gas.saturating_mul(u64::from(sixteenths)) / 16 <= limits.row_work
         && codes.saturating_mul(CODE_BYTES as u64) <= u64::from(limits.row_code_bytes)
@@ -185,6 +188,20 @@ impl Queue {
             self.held.due.insert((height, sender, nonce));
         }
         self.held.accounts.insert(sender);
+    }
+
+    /// Takes out what would make others that are held worthless: what carries an authorization of their accounts, unless it is
+    /// held itself and authorizes only for its own sender. How many went.
+    pub(in crate::pool) fn clear_way(&mut self) -> usize {
+        let harms = |waiting: &super::Waiting| {
+            let sender = waiting.transaction.sender();
+            let authorities = waiting.transaction.authorities().iter().flatten();
+            let mut reserved = authorities.filter(|authority| self.held.accounts.contains(*authority));
+            reserved.any(|authority| !waiting.held || *authority != sender)
+        };
+        let waiting = self.accounts.values().flat_map(|account| account.waiting.values());
+        let harmful: Vec<B256> = waiting.filter(|one| harms(one)).map(|one| one.transaction.hash()).collect();
+        harmful.iter().filter(|hash| self.remove(hash).is_some()).count()
     }
 
     /// Ends what was promised up to `height`: how many transactions did not come in by then.

@@ -147,6 +147,55 @@ async fn a_restart_keeps_what_was_promised() {
 }
 
 #[tokio::test]
+async fn a_restart_brings_back_nothing_that_makes_a_promise_worthless() {
+    let mut node = Node::new(3);
+    let (one, mut two, mut own) = (Wallet::new(0), Wallet::new(1), Wallet::new(2));
+    let authorization = two.delegate(&mut one.clone(), Address::repeat_byte(9));
+    node.submit(&authorization).await.expect("accepted");
+    // The journal keeps what leaves the pool like this.
+    node.pool.drop_refused(&authorization.hash(), &Refused::RowGas);
+    node.promise(&at(&one, 0)).await.expect("promised");
+    let itself = own.delegate(&mut Wallet { nonce: 1, ..own.clone() }, Address::repeat_byte(9));
+    let window = node.promise(&itself).await.expect("promised");
+    assert_eq!(node.promise(&itself).await, Ok(window), "what it authorizes itself is no reason against it");
+    node.reopen();
+    assert_eq!(node.pool.get(&authorization.hash()), None);
+    assert_eq!(node.pool.take(10, 7), Taken { transactions: vec![at(&one, 0), itself], promised: 2 });
+}
+
+#[tokio::test]
+async fn a_height_that_no_promise_can_have_is_not_believed() {
+    let mut node = Node::new(2);
+    let (last, beyond) = (1 + limits::PROMISE_BLOCKS, 2 + limits::PROMISE_BLOCKS);
+    let mut journal = node.journal();
+    for (seed, height) in [(0, last), (1, beyond)] {
+        let one = at(&Wallet::new(seed), 0);
+        let check: Vec<u8> = height.to_be_bytes().iter().zip(one.hash()).map(|(height, hash)| height ^ hash).collect();
+        let length = (one.encoded().len() as u32).to_be_bytes();
+        journal.extend([&length[..], &height.to_be_bytes(), one.encoded(), &check].concat());
+    }
+    node.reopen_with_journal(&journal);
+    let taken = node.pool.take(10, 7);
+    assert_eq!((taken.promised, taken.transactions.len()), (1, 2));
+    assert_eq!(taken.transactions[0], at(&Wallet::new(0), 0));
+}
+
+#[test]
+fn a_row_has_room_for_every_key_that_a_promised_transaction_may_use() {
+    let one = Arc::new(at(&Wallet::new(0), 0));
+    let promised = |body_bytes| {
+        let mut params = small_params();
+        params.limits.row_body_bytes = body_bytes;
+        let standing = Standing { balance: U256::MAX, ..Standing::default() };
+        Queue::new(Limits::default()).promise(&one, standing, &Terms { params: &params, base_fee: 1, height: 9 })
+    };
+    // BLOCKHASH reads up to 256 slots, and the builder of a row's body counts 123 bytes for each.
+    let hashes = 256 * ocelli_core::row::body::BYTES_A_KEY as u32;
+    assert_eq!(promised(hashes), Err(Rejected::NoPromise(NoPromise::Large(one.hash()))));
+    assert_eq!(promised(hashes + 10_000), Ok(()));
+}
+
+#[tokio::test]
 async fn what_is_promised_is_in_the_next_block_however_full_it_is() {
     let node = Node::with_params(30, |params| params.gas_limit = 210_000);
     // Some of which set aside most of the block's gas while they run.
