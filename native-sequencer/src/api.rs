@@ -37,7 +37,7 @@ use axum::{
     routing::{get, post},
 };
 use metrics_exporter_prometheus::PrometheusHandle;
-use peers::Peers;
+use peers::{Peers, Places};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, timeout::TimeoutLayer};
@@ -79,8 +79,8 @@ struct Api {
     chain: Arc<Chain>,
     gate: Gate,
     promises: Arc<Promises>,
-    submissions: Gate,
-    submission_sockets: Gate,
+    submissions: Places,
+    submission_sockets: Places,
     collecting: Collecting,
     attestation_peers: Peers,
     evidence: EvidenceBook,
@@ -105,8 +105,12 @@ pub fn router(options: ApiOptions) -> Router {
         chain: options.chain,
         gate: Gate::new(limits::API_BLOCKING),
         promises: options.promises,
-        submissions: Gate::new(limits::SUBMISSIONS),
-        submission_sockets: Gate::new(limits::SUBMISSION_SOCKETS),
+        submissions: Places::new(limits::SUBMISSIONS, limits::SUBMISSIONS_A_PEER, "ocelli_submissions"),
+        submission_sockets: Places::new(
+            limits::SUBMISSION_SOCKETS,
+            limits::SUBMISSION_SOCKETS_A_PEER,
+            "ocelli_submission_sockets",
+        ),
         collecting: options.collecting,
         attestation_peers: Peers::new(limits::ATTESTATIONS_A_PEER),
         evidence: options.evidence,

@@ -207,10 +207,16 @@ pub const CERTIFICATE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Submissions over HTTP that are received or answered at a time, and how long one may take to arrive.
 pub const SUBMISSIONS: usize = 256;
+/// Of one peer.
+pub const SUBMISSIONS_A_PEER: u32 = 64;
 /// See [`SUBMISSIONS`].
 pub const SUBMISSION_ARRIVAL: Duration = Duration::from_secs(10);
 /// WebSockets that submissions come over.
 pub const SUBMISSION_SOCKETS: usize = 64;
+/// Of one peer.
+pub const SUBMISSION_SOCKETS_A_PEER: u32 = 16;
+/// A WebSocket over which nothing was submitted for this long is closed.
+pub const SUBMISSION_SILENCE: Duration = Duration::from_secs(60);
 /// Submissions of one WebSocket that wait for their verdicts; the next one is not read before.
 pub const SUBMISSION_FRAMES: usize = 4;
 

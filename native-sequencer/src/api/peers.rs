@@ -1,4 +1,5 @@
-//! How much each peer has asked for lately: a bucket of tokens each, and a bounded number of buckets.
+//! How much each peer has asked for lately: a bucket of tokens each, and a bounded number of buckets. And how many places it has
+//! where there are so many: none keeps all of them from the others.
 
 use super::ApiError;
 use crate::limits;
@@ -11,6 +12,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -87,6 +89,63 @@ impl Peers {
     }
 }
 
+/// Places that peers hold: so many altogether, and so many a peer. Clones have the same places.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    most: usize,
+    a_peer: u32,
+    /// The metric that says how many are held.
+    gauge: &'static str,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    all: usize,
+    of: HashMap<Peer, u32>,
+}
+
+impl Places {
+    /// `most` places, of which a peer may have `a_peer`.
+    pub(super) fn new(most: usize, a_peer: u32, gauge: &'static str) -> Self {
+        Self { most, a_peer, gauge, held: Arc::default() }
+    }
+
+    /// A place for `peer`, if there is one now.
+    pub(super) fn hold(&self, peer: Peer) -> Option<Place> {
+        let mut held = self.held.lock();
+        let of_peer = held.of.get(&peer).copied().unwrap_or_default();
+        if held.all >= self.most || of_peer >= self.a_peer {
+            return None;
+        }
+        held.all += 1;
+        held.of.insert(peer, of_peer + 1);
+        metrics::gauge!(self.gauge).set(held.all as f64);
+        Some(Place { places: self.clone(), peer })
+    }
+}
+
+/// A place that is held until this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Places,
+    peer: Peer,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.places.held.lock();
+        held.all = held.all.saturating_sub(1);
+        metrics::gauge!(self.places.gauge).set(held.all as f64);
+        if let Some(count) = held.of.get_mut(&self.peer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                held.of.remove(&self.peer);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +178,21 @@ mod tests {
         assert!(peers.buckets.lock().len() <= limits::API_PEERS + 1);
         assert!(peers.take_at(peer(77), start).is_err(), "those beyond share one count");
         assert_eq!(peers.take_at(peer(77), start + Duration::from_secs(2)), Ok(()), "buckets that are full make room");
+    }
+
+    #[test]
+    fn no_peer_holds_all_places() {
+        let places = Places::new(3, 2, "places");
+        let mut held = [places.hold(peer(1)), places.hold(peer(1))];
+        assert!(held.iter().all(Option::is_some));
+        assert!(places.hold(peer(1)).is_none());
+        let other = places.hold(peer(2));
+        assert!(other.is_some());
+        assert!(places.hold(peer(3)).is_none(), "there are no more");
+        held[0] = None;
+        assert!(places.hold(peer(3)).is_some() && places.hold(peer(1)).is_some());
+        drop((held, other));
+        assert!(places.held.lock().of.is_empty());
     }
 
     #[test]

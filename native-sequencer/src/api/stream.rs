@@ -3,7 +3,10 @@
 //! A reader says where it is and gets every block from there on, each once and in order, whatever is sealed meanwhile. Each
 //! message is encoded once for all readers. A reader that does not keep up is told so and closed; nobody waits for it.
 
-use super::{ApiError, Shared, peers::Peer};
+use super::{
+    ApiError, Shared,
+    peers::{Peer, Place, Places},
+};
 use crate::{
     block::SealedBlock,
     chain::{Chain, Event},
@@ -20,10 +23,8 @@ use axum::{
     response::Response,
 };
 use ocelli_core::{message::StreamMessage, wire};
-use parking_lot::Mutex;
 use serde::Deserialize;
 use std::{
-    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -60,13 +61,7 @@ pub(super) struct Streams {
     frames: broadcast::Sender<Frame>,
     /// Set when the sequencer goes down.
     stopping: watch::Receiver<bool>,
-    open: Arc<Mutex<Open>>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    of: HashMap<Peer, u32>,
+    open: Places,
 }
 
 impl Streams {
@@ -85,7 +80,8 @@ impl Streams {
                 let _ = sender.send(frame);
             }
         });
-        Self { frames, stopping, open: Arc::default() }
+        let open = Places::new(limits::STREAMS, limits::STREAMS_A_PEER, "ocelli_streams");
+        Self { frames, stopping, open }
     }
 
     /// Turns true when the sequencer goes down.
@@ -93,38 +89,11 @@ impl Streams {
         self.stopping.clone()
     }
 
-    fn admit(&self, peer: Peer) -> Result<Admitted, ApiError> {
-        let mut open = self.open.lock();
-        let of_peer = open.of.get(&peer).copied().unwrap_or_default();
-        if open.all >= limits::STREAMS || of_peer >= limits::STREAMS_A_PEER {
+    fn admit(&self, peer: Peer) -> Result<Place, ApiError> {
+        self.open.hold(peer).ok_or_else(|| {
             let message = "as many streams are open as may be, from this address or altogether";
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message).retry_after(10));
-        }
-        open.all += 1;
-        open.of.insert(peer, of_peer + 1);
-        metrics::gauge!("ocelli_streams").set(open.all as f64);
-        Ok(Admitted { streams: self.open.clone(), peer })
-    }
-}
-
-/// A place among the open streams.
-#[derive(Debug)]
-struct Admitted {
-    streams: Arc<Mutex<Open>>,
-    peer: Peer,
-}
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        let mut open = self.streams.lock();
-        open.all = open.all.saturating_sub(1);
-        metrics::gauge!("ocelli_streams").set(open.all as f64);
-        if let Some(count) = open.of.get_mut(&self.peer) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.of.remove(&self.peer);
-            }
-        }
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", message).retry_after(10)
+        })
     }
 }
 

@@ -1,9 +1,9 @@
 //! Transactions in bulk: a request or a frame has many, and its answer a verdict on each once all are durable that are taken.
 //!
-//! Memory is bounded: so many requests and sockets at a time, and so many frames of one socket, behind which nothing more is
+//! Memory is bounded: so many requests and sockets at a time, altogether and of one peer, and so many frames of one socket, behind which nothing more is
 //! read from it. Whoever sends faster than the pool takes is slowed down by that; where the pool is full, verdicts say so.
 
-use super::{ApiError, Shared};
+use super::{ApiError, Shared, peers::Peer};
 use crate::{
     limits,
     pool::{Accepted, Rejected},
@@ -25,8 +25,8 @@ use ocelli_core::{
     wire::WireError,
 };
 use rayon::prelude::*;
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
 
 /// The sequencer goes down (RFC 6455).
 const CLOSE_AWAY: u16 = 1_001;
@@ -36,8 +36,8 @@ const CLOSE_POLICY: u16 = 1_008;
 const SIGNED_AT_ONCE: usize = 16;
 
 /// `POST /v1/transactions`: an encoded [`Submission`], answered with encoded [`Verdicts`].
-pub(super) async fn submit(State(api): Shared, body: Body) -> Result<Response, ApiError> {
-    let _turn = api.submissions.turn_now().ok_or_else(ApiError::busy)?;
+pub(super) async fn submit(State(api): Shared, peer: Peer, body: Body) -> Result<Response, ApiError> {
+    let _place = api.submissions.hold(peer).ok_or_else(ApiError::busy)?;
     let arrival = tokio::time::timeout(limits::SUBMISSION_ARRIVAL, axum::body::to_bytes(body, SUBMISSION_BYTES));
     let too_large =
         |_| ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is longer than a submission");
@@ -51,23 +51,30 @@ pub(super) async fn submit(State(api): Shared, body: Body) -> Result<Response, A
 /// `GET /v1/transactions/stream`: a WebSocket of the same, a frame for a frame, in order.
 pub(super) async fn stream(
     State(api): Shared,
+    peer: Peer,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let message = "transactions are taken over a WebSocket here; POST /v1/transactions takes some at once";
     let upgrade = upgrade.map_err(|_| ApiError::new(StatusCode::UPGRADE_REQUIRED, "not_a_websocket", message))?;
-    let turn = api.submission_sockets.turn_now().ok_or_else(ApiError::busy)?;
+    let place = api.submission_sockets.hold(peer).ok_or_else(ApiError::busy)?;
     let upgrade = upgrade.max_message_size(SUBMISSION_BYTES).max_frame_size(SUBMISSION_BYTES);
     let (promises, stopping) = (api.promises.clone(), api.streams.stopping());
     Ok(upgrade.on_upgrade(move |socket| async move {
-        take(socket, promises, stopping).await;
-        drop(turn);
+        take(socket, promises, stopping, limits::SUBMISSION_SILENCE).await;
+        drop(place);
     }))
 }
 
-/// Takes frames and answers them until the other side, or this one, ends it.
-async fn take(socket: WebSocket, promises: Arc<Promises>, mut stopping: watch::Receiver<bool>) {
+/// Takes frames and answers them until the other side, or this one, ends it: for one, if nothing is under way for `silence`.
+pub(super) async fn take(
+    socket: WebSocket,
+    promises: Arc<Promises>,
+    mut stopping: watch::Receiver<bool>,
+    silence: Duration,
+) {
     let (mut out, mut incoming) = socket.split();
     let mut under_way = FuturesOrdered::new();
+    let mut busy_at = Instant::now();
     let end = loop {
         let may_read = under_way.len() < limits::SUBMISSION_FRAMES;
         let answer = tokio::select! {
@@ -81,6 +88,9 @@ async fn take(socket: WebSocket, promises: Arc<Promises>, mut stopping: watch::R
                 Some(Ok(Message::Close(_)) | Err(_)) | None => break None,
             },
             Some(answer) = under_way.next() => answer,
+            () = tokio::time::sleep_until(busy_at + silence), if under_way.is_empty() => {
+                break Some((CLOSE_POLICY, "nothing was submitted for too long; connect again"));
+            }
             _ = stopping.wait_for(|stopping| *stopping) => break Some((CLOSE_AWAY, "the sequencer goes down")),
         };
         let Ok(verdicts) = answer else { break Some((CLOSE_POLICY, "a frame is no submission")) };
@@ -88,6 +98,7 @@ async fn take(socket: WebSocket, promises: Arc<Promises>, mut stopping: watch::R
         if !matches!(sent, Ok(Ok(()))) {
             break None;
         }
+        busy_at = Instant::now();
     };
     if let Some((code, reason)) = end {
         let frame = CloseFrame { code, reason: reason.into() };

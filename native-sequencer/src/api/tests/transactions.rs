@@ -1,8 +1,9 @@
 //! Transactions in bulk: a verdict on each, in order, over HTTP and over a WebSocket.
 
-use super::served::Served;
-use crate::limits;
+use super::{super::transactions::take, served::Served};
+use crate::{limits, pool::Pool, promises::Promises};
 use alloy_primitives::{Address, Bytes};
+use axum::{extract::WebSocketUpgrade, routing::get};
 use ocelli_core::{
     message::{Submission, Verdict, Verdicts},
     promise::{Promise, Window},
@@ -10,6 +11,7 @@ use ocelli_core::{
     typed_data::SigningDomain,
 };
 use ocelli_tests::wallet::Wallet;
+use std::{sync::Arc, time::Duration};
 use tungstenite::{Message, WebSocket, stream::MaybeTlsStream};
 
 fn submission<'a>(promise: bool, transactions: impl IntoIterator<Item = &'a Recovered>) -> Submission {
@@ -83,9 +85,41 @@ fn what_is_no_submission_is_refused() {
     assert_eq!(posted(&served, &submission(false, [])), []);
 }
 
-fn connect(served: &Served) -> WebSocket<MaybeTlsStream<std::net::TcpStream>> {
-    let url = format!("{}/v1/transactions/stream", served.url.replace("http", "ws"));
-    tungstenite::connect(url).expect("connects").0
+type Socket = WebSocket<MaybeTlsStream<std::net::TcpStream>>;
+
+fn try_connect(served: &Served, path: &str) -> Result<Socket, tungstenite::Error> {
+    let url = format!("{}{path}", served.url.replace("http", "ws"));
+    tungstenite::connect(url).map(|(socket, _)| socket)
+}
+
+fn connect(served: &Served) -> Socket {
+    try_connect(served, "/v1/transactions/stream").expect("connects")
+}
+
+#[test]
+fn one_address_has_so_many_sockets() {
+    let served = Served::with_blocks(0);
+    let sockets: Vec<Socket> = (0..limits::SUBMISSION_SOCKETS_A_PEER).map(|_| connect(&served)).collect();
+    let refused = try_connect(&served, "/v1/transactions/stream").expect_err("one too many");
+    assert!(matches!(&refused, tungstenite::Error::Http(answer) if answer.status() == 503), "{refused}");
+    let sent = transfers(0, 1);
+    assert_eq!(posted(&served, &submission(false, &sent)), accepted(&sent), "requests have places of their own");
+    drop(sockets);
+}
+
+#[test]
+fn a_socket_that_submits_nothing_is_closed() {
+    let (of, folder) = (Served::with_blocks(0), tempfile::tempdir().expect("a folder"));
+    let pool = Arc::new(Pool::open(folder.path(), of.chain.clone()).expect("opens"));
+    let promises = Arc::new(Promises::new(&of.chain, pool, of.made.key.clone(), 0));
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let impatient = |upgrade: WebSocketUpgrade| async move {
+        upgrade.on_upgrade(|socket| take(socket, promises, stopping, Duration::ZERO))
+    };
+    let served = Served::behind(0, |router| router.route("/impatient", get(impatient)));
+    let mut socket = try_connect(&served, "/impatient").expect("connects");
+    let Message::Close(Some(frame)) = socket.read().expect("closed") else { panic!("not closed") };
+    assert_eq!(u16::from(frame.code), 1_008);
 }
 
 #[test]
