@@ -1,6 +1,6 @@
 //! Whatever the builder takes into a row, the checks accept: a row is never full for one and overfull for the other.
 
-use alloy_primitives::{Address, Bytes, TxKind, U256};
+use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
 use ocelli_core::{
     evm::{Env, Refused},
     row::RowBuilder,
@@ -34,4 +34,22 @@ fn of_calldata_that_costs_more_than_it_spends() {
     assert_eq!(refused, Some(Refused::RowGas));
     assert_eq!(taken, 4, "four floors are below 2^24 gas, five are not");
     assert_eq!(chain.block(&[&transactions[..taken]]).check(), Ok(None));
+}
+
+#[test]
+fn of_a_precompile_that_fails_and_takes_all_gas() {
+    let mut wallet = Wallet::new(0);
+    let mut chain = TestChain::new([&wallet]);
+    // Calls point evaluation, 0x0a, with 192 zero bytes and all gas but a 64th, and goes on when it fails.
+    let (deploy, contract) = wallet.deploy(&hex!("5f 5f 60c0 5f 5f 600a 5a f1 00"));
+    assert_eq!(chain.block(&[&[deploy]]).check(), Ok(None));
+
+    let gas = 15_000_000;
+    let call = wallet.send(TxKind::Call(contract), U256::ZERO, Bytes::new(), gas);
+    let env = Env::after(&chain.config, &chain.head, chain.head.time_ms + 100);
+    let executed = RowBuilder::new(&env, &chain.state).push(&call).expect("a row takes it");
+    assert!(executed.receipt.success && executed.gas_spent > gas * 9 / 10, "{executed:?}");
+    assert!(executed.work > executed.gas_spent + 50_000, "what it did counts");
+    assert!(executed.work < executed.gas_spent + 4_000_000, "what it took and did nothing with does not");
+    assert_eq!(chain.block(&[&[call]]).check(), Ok(None));
 }
