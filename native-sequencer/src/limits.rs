@@ -206,9 +206,9 @@ pub const EVIDENCE_KEPT: usize = 16;
 pub const CERTIFICATE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Submissions over HTTP that are received or answered at a time, and how long one may take to arrive.
-pub const SUBMISSIONS: usize = 256;
+pub const SUBMISSIONS: usize = 512;
 /// Of one peer.
-pub const SUBMISSIONS_A_PEER: u32 = 64;
+pub const SUBMISSIONS_A_PEER: u32 = 192;
 /// See [`SUBMISSIONS`].
 pub const SUBMISSION_ARRIVAL: Duration = Duration::from_secs(10);
 /// WebSockets that submissions come over.
