@@ -4,13 +4,16 @@
 //! whatever waits: what finds no gas is left out, and each sender's transactions behind it. What is promised always finds some.
 
 mod budget;
-pub mod plan;
+mod forecast;
+mod plan;
+mod speculate;
 #[cfg(test)]
 mod tests;
 
 use crate::state::{Layers, Overlay, Snapshot, Writes};
 use alloy_primitives::{U256, map::AddressSet};
 use budget::Budget;
+pub use forecast::Forecast;
 use ocelli_core::{
     access::Access,
     evm::{Env, Executed, Refused, Source, StateError},
@@ -31,6 +34,8 @@ pub struct ExecutedBlock {
     pub refused: Vec<(usize, Refused)>,
     /// Transactions that used other keys than expected and ran behind the others.
     pub surprises: usize,
+    /// Transactions that ran again because they would not have found what they found when they were tried.
+    pub ran_twice: usize,
     /// Lanes that the transactions fell into.
     pub lanes: usize,
 }
@@ -42,7 +47,8 @@ impl ExecutedBlock {
     }
 }
 
-/// Executes `transactions`, the first `promised` of which are promised, as one block on `snapshot`.
+/// Executes `transactions`, the first `promised` of which are promised, as one block on `snapshot`. What `forecast` learned from
+/// the blocks before makes it faster, and it learns from this one.
 ///
 /// # Errors
 /// [`StateError`] if the snapshot lacks code that its state refers to.
@@ -51,11 +57,12 @@ pub fn execute(
     snapshot: &Snapshot,
     transactions: &[Recovered],
     promised: usize,
+    forecast: &mut Forecast,
 ) -> Result<ExecutedBlock, StateError> {
     let mut base = Overlay::new(snapshot);
     let opening = execute_opening(env, &base)?;
     base.writes.apply(&opening.effects);
-    let mut plan = Plan::new(env, &base, transactions);
+    let mut plan = Plan::new(env, &base, transactions, forecast);
     let refused = std::mem::take(&mut plan.refused);
     let base = AtHand { base: &base, plan: &plan };
 
@@ -98,6 +105,7 @@ impl ExecutedBlock {
         self.rows.extend(chain.rows);
         self.members.extend(chain.members);
         self.refused.extend(chain.refused);
+        self.ran_twice += chain.ran_twice;
         chain.writes
     }
 }
@@ -111,6 +119,8 @@ struct Chain {
     refused: Vec<(usize, Refused)>,
     /// Transactions that used keys of another lane, and those of the same sender after them.
     late: Vec<usize>,
+    /// Transactions that ran though they had been tried.
+    ran_twice: usize,
 }
 
 impl Chain {
@@ -235,6 +245,7 @@ impl<'a, S: Source> Run<'a, S> {
                 return Ok(guess.gas_spent);
             }
         }
+        self.chain.ran_twice += 1;
         self.row.push_if(transaction, accept).map(|executed| executed.gas_spent)
     }
 

@@ -6,7 +6,11 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
+/// mimalloc's option `mi_option_purge_delay`, by its place in `mi_option_t`: libmimalloc-sys has no name for it.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
 fn main() -> ExitCode {
+    keep_memory();
     match ocelli_sequencer::cli::run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -18,6 +22,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has free memory stay with the process. Every block needs as much as the last one; where its pages are given back and taken
+/// again, the kernel clears them each time, which on some virtual machines takes longer than making the block.
+fn keep_memory() {
+    // SAFETY: it sets a number in mimalloc's table of options, and may be called at any time.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, -1) };
 }
 
 /// An error and what caused it, each once: many say their cause themselves.

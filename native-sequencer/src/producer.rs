@@ -12,7 +12,7 @@ pub mod lie;
 use crate::{
     block::{Damaged, SealedBlock},
     chain::{Chain, Head},
-    executor::{self, ExecutedBlock},
+    executor::{self, ExecutedBlock, Forecast},
     limits,
     pool::{Pool, Taken},
     store::{Store, StoreError},
@@ -58,6 +58,7 @@ pub struct Producer {
     key: Arc<SecretKey>,
     term: u64,
     lie: Option<Lie>,
+    forecast: Forecast,
 }
 
 impl Producer {
@@ -76,7 +77,7 @@ impl Producer {
             return Err(ProducerError::Key);
         }
         let term = chain.head().header.term;
-        Ok(Self { chain, pool, store, key, term, lie })
+        Ok(Self { chain, pool, store, key, term, lie, forecast: Forecast::default() })
     }
 
     /// The term of the blocks that it makes.
@@ -115,9 +116,10 @@ impl Producer {
     /// # Errors
     /// [`ProducerError`]; nothing was published then.
     pub fn make_block(&mut self) -> Result<Option<Arc<SealedBlock>>, ProducerError> {
-        let head = self.chain.head();
+        let chain = self.chain.clone();
+        let head = chain.head();
         let time_ms = now_ms().max(head.header.time_ms.saturating_add(1));
-        let env = Env::after(self.chain.config(), &head.header, time_ms);
+        let env = Env::after(chain.config(), &head.header, time_ms);
         let Taken { mut transactions, promised } = self.pool.take(limits::BLOCK_TRANSACTIONS, env.base_fee);
         let started = Instant::now();
         let Some((executed, assembled, ancestors)) = self.fit(&env, &head, &mut transactions, promised)? else {
@@ -126,15 +128,15 @@ impl Producer {
         };
         let signature = self.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };
-        let (lanes, surprises) = (executed.lanes, executed.surprises);
+        let order = (executed.lanes, executed.surprises, executed.ran_twice);
         let block = SealedBlock::made(signed, head.ancestors.clone(), &assembled, executed, &transactions)?;
         let block = Arc::new(block);
         let made = started.elapsed();
         self.store.append(&block, &assembled.writes)?;
         let head = Head { header: assembled.header, hash: block.hash, state: assembled.state, ancestors };
-        self.chain.publish(block.clone(), head);
+        chain.publish(block.clone(), head);
         self.pool.sealed(&block, &assembled.writes);
-        report(&block, lanes, surprises, made, started.elapsed());
+        report(&block, order, made, started.elapsed());
         Ok(Some(block))
     }
 
@@ -143,7 +145,7 @@ impl Producer {
     ///
     /// Only the last attempt drops what it refused: what a longer one refused may be valid without what that one had too.
     fn fit(
-        &self,
+        &mut self,
         env: &Env<'_>,
         head: &Head,
         transactions: &mut Vec<Recovered>,
@@ -152,7 +154,8 @@ impl Producer {
     {
         let snapshot = self.chain.snapshot();
         while !transactions.is_empty() {
-            let executed = executor::execute(env, &snapshot, transactions, promised.min(transactions.len()));
+            let first = promised.min(transactions.len());
+            let executed = executor::execute(env, &snapshot, transactions, first, &mut self.forecast);
             let mut executed = executed.map_err(ProducerError::State)?;
             let fewer = if transactions.len() > promised {
                 (transactions.len() / 2).max(promised)
@@ -201,7 +204,7 @@ impl Producer {
     }
 }
 
-fn report(block: &SealedBlock, lanes: usize, surprises: usize, made: Duration, sealed: Duration) {
+fn report(block: &SealedBlock, (lanes, surprises, ran_twice): (usize, usize, usize), made: Duration, sealed: Duration) {
     let header = block.header();
     metrics::counter!("ocelli_transactions_total").increment(block.transactions.len() as u64);
     metrics::gauge!("ocelli_height").set(header.height as f64);
@@ -214,6 +217,7 @@ fn report(block: &SealedBlock, lanes: usize, surprises: usize, made: Duration, s
         rows = block.stored.manifest.rows.len(),
         columns = block.stored.manifest.columns.len(),
         surprises,
+        ran_twice,
         made_ms = made.as_millis() as u64,
         sealed_ms = sealed.as_millis() as u64,
         hash = %block.hash,

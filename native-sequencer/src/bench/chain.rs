@@ -4,7 +4,8 @@ use super::BenchError;
 use crate::{
     block::SealedBlock,
     chain::Head,
-    dev, executor,
+    dev,
+    executor::{self, Forecast},
     genesis_file::{Genesis, GenesisFile},
     state::{Codes, Snapshot},
     store::Store,
@@ -66,6 +67,7 @@ pub struct MeasuredChain {
     head: Header,
     ancestors: Frontier,
     snapshot: Snapshot,
+    forecast: Forecast,
 }
 
 impl MeasuredChain {
@@ -88,6 +90,7 @@ impl MeasuredChain {
             head: genesis.config.genesis_header(),
             ancestors: Frontier::default(),
             snapshot: Snapshot { tree: genesis.state.clone(), codes },
+            forecast: Forecast::default(),
             genesis,
             store,
         })
@@ -118,7 +121,7 @@ impl MeasuredChain {
         let took = started.elapsed();
         let Head { header: head, state: tree, ancestors, .. } = recovered.head;
         let snapshot = Snapshot { tree, codes: recovered.codes };
-        Ok((Self { genesis, store, key, head, ancestors, snapshot }, took))
+        Ok((Self { genesis, store, key, head, ancestors, snapshot, forecast: Forecast::default() }, took))
     }
 
     /// Makes the next block of all of `raw`, one stage after the other.
@@ -164,7 +167,7 @@ impl MeasuredChain {
         let mut stages = Stages::default();
 
         let started = Instant::now();
-        let executed = executor::execute(&env, &self.snapshot, recovered, 0)?;
+        let executed = executor::execute(&env, &self.snapshot, recovered, 0, &mut self.forecast)?;
         stages.execute = started.elapsed();
         if !executed.refused.is_empty() {
             return Err(BenchError::Invalid("a transaction was refused"));

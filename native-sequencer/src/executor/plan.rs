@@ -1,28 +1,28 @@
 //! Deciding the order: which transactions share a lane, and which lanes share a row.
 //!
-//! The sequencer chooses the order, so it need not reproduce one. It runs each sender's transactions on a snapshot to learn
-//! which keys they use, joins those that conflict into lanes, and packs lanes into chains of rows. What is learned here is a
-//! guess; execution holds each transaction to it and puts those that surprise behind everything else.
+//! The sequencer chooses the order, so it need not reproduce one. It runs transactions on a snapshot to learn which keys they
+//! use ([`super::speculate`]), joins those that conflict into lanes, and packs lanes into chains of rows. What is learned here
+//! is a guess; execution holds each transaction to it and puts those that surprise behind everything else.
 
-use crate::state::{Overlay, Snapshot, Writes};
+use super::{
+    forecast::Forecast,
+    speculate::{Guess, speculate},
+};
+use crate::state::{Overlay, Snapshot};
 use alloy_primitives::{
-    Address, B256,
-    map::{AddressMap, HashMap, hash_map::Entry},
+    B256,
+    map::{HashMap, hash_map::Entry},
 };
 use ocelli_core::{
     access::Access,
-    evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError},
+    evm::{Code, Env, Executed, Refused, Source, StateError},
     key::Key,
     lanes::{self, Footprint},
     params::Params,
     transaction::Recovered,
     value::{Value, Version},
 };
-use rayon::prelude::*;
 use std::ops::Range;
-
-/// Senders whose transactions one core tries at a time.
-const SENDERS_AT_ONCE: usize = 64;
 
 /// The state that a block begins on.
 pub(super) type Base<'a> = Overlay<&'a Snapshot>;
@@ -47,7 +47,7 @@ struct Planned {
 
 /// A transaction in its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Member {
+pub(super) struct Member {
     /// Its index in the list that was planned.
     pub at: usize,
     /// Its lane.
@@ -56,10 +56,10 @@ pub struct Member {
 
 /// An order for a list of transactions.
 #[derive(Debug, Default)]
-pub struct Plan {
+pub(super) struct Plan {
     /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
     pub chains: Vec<Vec<Member>>,
-    /// What each transaction did when its sender's ran alone; none for those that are not planned.
+    /// What each transaction did when it was tried; none for those that are not planned.
     pub guesses: Vec<Option<Executed>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
@@ -86,7 +86,7 @@ impl Uses {
 
 impl Plan {
     /// Whether a transaction of `lane` may do this while other lanes run.
-    pub fn allows(&self, lane: u32, accesses: &[Access]) -> bool {
+    pub(super) fn allows(&self, lane: u32, accesses: &[Access]) -> bool {
         accesses.iter().all(|access| match self.owner(&access.key) {
             Some(Owner::Lane(owner)) => owner == lane,
             Some(Owner::Readers) => access.after.is_none(),
@@ -100,20 +100,22 @@ impl Plan {
 
     /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
     /// its gas limit are left out.
-    pub fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered]) -> Self {
+    pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &mut Forecast) -> Self {
         let mut plan = Self::default();
-        let uses = plan.keep(env.params.gas_limit, guess(env, base, transactions));
+        let guesses = speculate(env, base, transactions, forecast.groups(transactions));
+        let uses = plan.keep(env.params.gas_limit, guesses);
         let places = 0..uses.transactions.len();
         let footprints: Vec<_> = places.map(|index| Footprint { index, keys: uses.of(index) }).collect();
         let lanes = lanes::lanes(&footprints);
         plan.lanes = lanes.len();
         plan.own(&lanes, &uses);
         plan.pack(env.params, &lanes, &uses);
+        plan.teach(transactions, &lanes, &uses, forecast);
         plan
     }
 
     /// Keeps what the block has gas for, and numbers the keys.
-    fn keep(&mut self, gas_limit: u64, guesses: Vec<Result<Executed, Refused>>) -> Uses {
+    fn keep(&mut self, gas_limit: u64, guesses: Vec<Guess>) -> Uses {
         let (mut gas, mut uses) = (0_u64, Uses::default());
         self.guesses.reserve(guesses.len());
         for (at, guess) in guesses.into_iter().enumerate() {
@@ -140,7 +142,7 @@ impl Plan {
         let index = self.keys.len() as u32;
         match self.keys.entry(access.key) {
             Entry::Occupied(entry) => entry.get().index,
-            // Whoever is the first to use a key found it as it was before the block: nobody of the same sender was earlier.
+            // Whoever is the first to use a key found it as it was before the block: nobody of the same group was earlier.
             Entry::Vacant(entry) => entry.insert(Planned { index, before: (access.version, access.before) }).index,
         }
     }
@@ -154,6 +156,16 @@ impl Plan {
                 }
             }
         }
+    }
+
+    /// Tells the forecast what was contended, where transactions share a lane.
+    fn teach(&self, transactions: &[Recovered], lanes: &[Vec<usize>], uses: &Uses, forecast: &mut Forecast) {
+        let did = |place: &usize| {
+            let (at, _) = uses.transactions[*place];
+            Some((at, self.guesses[at].as_ref()?.accesses.as_slice()))
+        };
+        let shared = lanes.iter().filter(|lane| lane.len() > 1);
+        forecast.learn(transactions, shared.map(|lane| lane.iter().filter_map(did).collect()));
     }
 
     /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.
@@ -191,145 +203,6 @@ pub(super) struct AtHand<'a> {
 impl Source for AtHand<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
         self.plan.keys.get(key).map_or_else(|| self.base.load(key), |planned| Ok(planned.before))
-    }
-
-    fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        self.base.code(hash)
-    }
-}
-
-/// Runs each sender's transactions alone on the state that the block begins on, in their order, until they come to the gas of a
-/// block: what waits behind them is not looked at.
-///
-/// It goes in rounds. A round has as many transactions as fit into what is left of the gas whatever they do, so where limits
-/// are near what is spent there is one round, and nobody makes this run much more than a block's gas.
-pub(super) fn guess(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered]) -> Vec<Result<Executed, Refused>> {
-    // A sender's transactions need not fit into one row here.
-    let mut params = env.params.clone();
-    (params.limits.row_gas, params.limits.row_work, params.limits.row_code_bytes) = (u64::MAX, u64::MAX, u32::MAX);
-    let env = Env { params: &params, ..*env };
-    let mut written: AddressMap<Writes> = AddressMap::default();
-    let mut guesses = Vec::with_capacity(transactions.len());
-    let mut left = params.gas_limit;
-    loop {
-        let rest = transactions.get(guesses.len()..).unwrap_or_default();
-        let round = rest.get(..certain_to_fit(rest, left)).unwrap_or_default();
-        if round.is_empty() {
-            return guesses;
-        }
-        let found = guess_round(&env, base, round, &mut written);
-        let ran = found.iter().zip(round).map(|(guess, transaction)| gas_run(guess, transaction));
-        let rest = left.checked_sub(ran.sum());
-        guesses.extend(found);
-        let Some(rest) = rest else { return guesses };
-        left = rest;
-    }
-}
-
-/// How many of the first transactions have gas limits that come to no more than `gas`; one at least, if there is one.
-fn certain_to_fit(transactions: &[Recovered], gas: u64) -> usize {
-    let sums = transactions.iter().scan(0_u64, |sum, transaction| {
-        *sum = sum.saturating_add(transaction.gas_limit());
-        Some(*sum)
-    });
-    sums.take_while(|sum| *sum <= gas).count().max(1).min(transactions.len())
-}
-
-/// What a guess cost. A refused transaction may have run to its limit, unless it was invalid from the start.
-fn gas_run(guess: &Result<Executed, Refused>, transaction: &Recovered) -> u64 {
-    match guess {
-        Ok(guess) => guess.gas_spent,
-        Err(Refused::Invalid(_)) => 0,
-        Err(_) => transaction.gas_limit(),
-    }
-}
-
-/// Runs each sender's transactions on what its earlier ones made of the state, which is in `written`.
-fn guess_round(
-    env: &Env<'_>,
-    base: &Base<'_>,
-    transactions: &[Recovered],
-    written: &mut AddressMap<Writes>,
-) -> Vec<Result<Executed, Refused>> {
-    let mut senders = by_sender(transactions);
-    for sender in &mut senders {
-        sender.written = written.remove(&sender.address).unwrap_or_default();
-    }
-    senders.par_chunks_mut(SENDERS_AT_ONCE).for_each(|senders| try_senders(env, base, transactions, senders));
-    let mut guesses = vec![Err(Refused::NotAccepted); transactions.len()];
-    for sender in senders {
-        if !sender.written.is_empty() {
-            written.insert(sender.address, sender.written);
-        }
-        for (at, guess) in sender.members.into_iter().zip(sender.guesses) {
-            guesses[at] = guess;
-        }
-    }
-    guesses
-}
-
-/// One sender's transactions of a round.
-#[derive(Debug, Default)]
-struct Sender {
-    address: Address,
-    members: Vec<usize>,
-    guesses: Vec<Result<Executed, Refused>>,
-    written: Writes,
-}
-
-/// Transactions by who sent them, senders in the order of their first ones.
-fn by_sender(transactions: &[Recovered]) -> Vec<Sender> {
-    let mut senders: Vec<Sender> = Vec::new();
-    let mut indexes: AddressMap<usize> = AddressMap::default();
-    for (at, transaction) in transactions.iter().enumerate() {
-        let address = transaction.sender();
-        let index = *indexes.entry(address).or_insert(senders.len());
-        if index == senders.len() {
-            senders.push(Sender { address, ..Sender::default() });
-        }
-        senders[index].members.push(at);
-    }
-    senders
-}
-
-fn try_senders(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], senders: &mut [Sender]) {
-    let members = senders.iter().flat_map(|sender| &sender.members).map(|at| &transactions[*at]);
-    let accounts = Accounts::of(base, members);
-    let mut executor = RowExecutor::new(env, Overlay::new(&accounts));
-    for sender in senders {
-        executor.next_row(|state, _| state.writes = std::mem::take(&mut sender.written));
-        let guess = |at: &usize| executor.execute(&transactions[*at], |_| true);
-        sender.guesses = sender.members.iter().map(guess).collect();
-        executor.next_row(|state, effects| {
-            sender.written = std::mem::take(&mut state.writes);
-            sender.written.apply(effects);
-        });
-    }
-}
-
-/// A state of which those accounts are at hand that transactions name: they are looked up together.
-struct Accounts<'a> {
-    base: &'a Base<'a>,
-    known: AddressMap<(Version, Value)>,
-}
-
-impl<'a> Accounts<'a> {
-    fn of<'t>(base: &'a Base<'a>, transactions: impl Iterator<Item = &'t Recovered>) -> Self {
-        let named = transactions.flat_map(|transaction| [Some(transaction.sender()), transaction.to().to().copied()]);
-        let keys: Vec<Key> = named.flatten().map(Key::Account).collect();
-        // The rows before the block's transactions write no account.
-        let known = keys.iter().map(Key::address).zip(base.below.at_each(&keys));
-        Self { base, known: known.collect() }
-    }
-}
-
-impl Source for Accounts<'_> {
-    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let known = match key {
-            Key::Account(address) => self.known.get(address),
-            Key::Slot(..) => None,
-        };
-        known.map_or_else(|| self.base.load(key), |known| Ok(*known))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {

@@ -1,8 +1,12 @@
 //! What one block makes the EVM do is bounded, whatever waits for it.
 
+mod forecast;
 mod sequential;
 
-use super::*;
+use super::{
+    speculate::{Guess, speculate},
+    *,
+};
 use crate::state::Codes;
 use alloy_primitives::{Address, Bytes, TxKind, hex};
 use ocelli_core::genesis::GenesisAccount;
@@ -81,13 +85,19 @@ fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
     transactions.map(by_bytes).map(|call| (call.sender(), call.nonce())).collect()
 }
 
+/// What is found of transactions before anything is known of them.
+fn try_all(world: &World, calls: &[Recovered]) -> Vec<Guess> {
+    let groups = Forecast::default().groups(calls);
+    speculate(&world.env(), &Overlay::new(&world.snapshot), calls, groups)
+}
+
 #[test]
 fn no_more_is_tried_than_fills_a_block() {
     let mut world = World::new(ENDLESS);
     let calls = world.calls(2);
-    let tried = plan::guess(&world.env(), &Overlay::new(&world.snapshot), &calls).len() as u64;
+    let tried = try_all(&world, &calls).len() as u64;
     assert!(tried <= BLOCK_GAS / CALL_GAS + 1, "{tried}");
-    let block = execute(&world.env(), &world.snapshot, &calls, 0).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default()).expect("executes");
     assert_eq!(block.gas_used(), BLOCK_GAS);
 }
 
@@ -97,9 +107,9 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
     let mut world = World::new(&[]);
     let calls = world.calls(2);
     assert!(calls.len() as u64 * CALL_GAS > 10 * BLOCK_GAS);
-    let guesses = plan::guess(&world.env(), &Overlay::new(&world.snapshot), &calls);
+    let guesses = try_all(&world, &calls);
     assert_eq!(guesses.iter().filter(|guess| guess.is_ok()).count(), calls.len());
-    let block = execute(&world.env(), &world.snapshot, &calls, 0).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default()).expect("executes");
     assert!(included(&block, &calls).len() > 20, "{}", included(&block, &calls).len());
     assert_eq!(block.refused, []);
 }
@@ -108,7 +118,7 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
 fn transactions_that_spend_more_than_expected_wait_for_the_next_block() {
     let mut world = World::new(TRAP);
     let calls = world.calls(2);
-    let block = execute(&world.env(), &world.snapshot, &calls, 0).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default()).expect("executes");
     assert!(block.gas_used() <= BLOCK_GAS, "{}", block.gas_used());
     assert_eq!(block.refused, []);
     // What is left out of each sender's is what comes last.
@@ -128,7 +138,7 @@ fn what_is_promised_finds_gas_though_it_surprises() {
     let filler = &mut world.wallets[2];
     filler.nonce = 0;
     calls.extend((0..110).map(|_| filler.transfer(Address::repeat_byte(0xaa), 1)));
-    let block = execute(&world.env(), &world.snapshot, &calls, 2).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 2, &mut Forecast::default()).expect("executes");
     assert_eq!(block.surprises, 1);
     let included = included(&block, &calls);
     for promised in &calls[..2] {

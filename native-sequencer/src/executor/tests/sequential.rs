@@ -1,10 +1,10 @@
-//! What runs in parallel equals what runs one after the other, whatever the transactions do to each other and however threads
-//! take turns: the same receipts, the same state, and rows and columns that every verifier accepts.
+//! What runs in parallel equals what runs one after the other, whatever the transactions do to each other, however threads take
+//! turns and whatever is expected of them: the same receipts, the same state, and rows and columns that every verifier accepts.
 //!
 //! `OCELLI_EXECUTED` names how many transactions are executed; a million of them take an optimised build some minutes:
 //! `OCELLI_EXECUTED=1000000 cargo test --release --workspace --lib equals_one_after_the_other`.
 
-use super::super::{ExecutedBlock, execute};
+use super::super::{ExecutedBlock, Forecast, execute};
 use crate::state::{Codes, Overlay, Snapshot, Writes};
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
@@ -116,9 +116,10 @@ fn check_verifiers_accept(env: &Env<'_>, world: &World, rows: &[ExecutedRow]) {
     }
 }
 
-fn check(world: &World, threads: &ThreadPool) -> usize {
+fn check(world: &World, threads: &ThreadPool, forecast: &mut Forecast) -> usize {
     let env = Env::after(&world.chain.config, &world.chain.head, world.chain.head.time_ms + 100);
-    let block = threads.install(|| execute(&env, &world.snapshot, &world.transactions, 0)).expect("executes");
+    let block = threads.install(|| execute(&env, &world.snapshot, &world.transactions, 0, forecast));
+    let block = block.expect("executes");
     let by_bytes: HashMap<&Bytes, &Recovered> = world.transactions.iter().map(|one| (one.encoded(), one)).collect();
     let order: Vec<&Recovered> =
         block.rows.iter().flat_map(|row| &row.transactions).map(|bytes| by_bytes[bytes]).collect();
@@ -146,9 +147,12 @@ fn what_runs_in_parallel_equals_one_after_the_other() {
     let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     let pools: Vec<ThreadPool> = (1..=THREADS).map(pool).collect();
     let mut runner = TestRunner::default();
+    // It comes to know contracts that are elsewhere, or others, in the next world.
+    let mut forecast = Forecast::default();
     let mut executed = 0;
     while executed < wanted as usize {
         let (world, pool) = (worlds(), 0..THREADS).new_tree(&mut runner).expect("a world").current();
-        executed += check(&world, &pools[pool]);
+        executed += check(&world, &pools[pool], &mut forecast);
+        executed += check(&world, &pools[pool], &mut forecast);
     }
 }

@@ -1,0 +1,172 @@
+//! What is expected of transactions before anything has run: which will use keys that others of the block change.
+//!
+//! Speculation runs transactions side by side on the state that the block begins on, and what it finds counts only where a
+//! transaction would find the same again. Those that fight over a key would nearly all run twice. Where it can be told
+//! beforehand which they are, they are tried one after the other instead, and once is enough.
+//!
+//! Two things tell it. A transaction that carries ether changes two accounts, whatever else it does. And what a call does is
+//! told by its callee, its selector and the addresses in its arguments: calls alike in these used alike keys in the blocks
+//! before. A wrong forecast costs time and nothing else: the plan is made of what speculation finds, not of this.
+
+use alloy_primitives::{
+    Address,
+    map::{DefaultHashBuilder, HashMap},
+};
+use ocelli_core::{
+    access::Access,
+    key::Key,
+    lanes::{self, Footprint},
+    transaction::Recovered,
+};
+use std::hash::BuildHasher;
+
+/// Kinds of calls that are remembered; then those are forgotten of which none came while as many others did.
+const CALLS: usize = 1 << 16;
+/// Keys that are remembered of a kind of call.
+const KEYS_OF_CALL: usize = 4;
+/// Transactions of a lane that tell which of its keys are contended.
+const SAMPLE: usize = 16;
+/// Words of calldata that are looked at for addresses.
+const WORDS: usize = 16;
+
+/// What a transaction did, and its index.
+pub(super) type Did<'a> = (usize, &'a [Access]);
+
+/// Contended keys by the kinds of calls that use them.
+#[derive(Default)]
+pub struct Forecast {
+    hashing: DefaultHashBuilder,
+    recent: HashMap<Call, Vec<Contended>>,
+    /// Those that came before the recent ones.
+    older: HashMap<Call, Vec<Contended>>,
+}
+
+impl std::fmt::Debug for Forecast {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (recent, older) = (self.recent.len(), self.older.len());
+        f.debug_struct("Forecast").field("recent", &recent).field("older", &older).finish_non_exhaustive()
+    }
+}
+
+/// A kind of call: the hash of what the calls have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Call(u64);
+
+/// The hash of a key.
+type Contended = u64;
+
+/// Who uses a key.
+#[derive(Clone, Copy, Debug, Default)]
+struct Users {
+    count: u32,
+    last: Option<Address>,
+    changed: bool,
+}
+
+impl Forecast {
+    /// `transactions` by what is expected to be contended: those that may use the same of it are together, and so are each
+    /// sender's. Their indexes, in order.
+    pub(super) fn groups(&self, transactions: &[Recovered]) -> Vec<Vec<usize>> {
+        let (mut keys, mut ends) = (Vec::new(), Vec::with_capacity(transactions.len()));
+        for transaction in transactions {
+            self.expect(transaction, |key| keys.push((key, true)));
+            ends.push(keys.len());
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let footprint = |(index, (start, end))| Footprint { index, keys: &keys[start..end] };
+        let footprints: Vec<_> = starts.zip(ends.iter().copied()).enumerate().map(footprint).collect();
+        lanes::lanes(&footprints)
+    }
+
+    fn expect(&self, transaction: &Recovered, mut take: impl FnMut(Contended)) {
+        take(self.hashing.hash_one(Key::Account(transaction.sender())));
+        let Some(to) = transaction.to().to().copied() else { return };
+        if !transaction.value().is_zero() {
+            take(self.hashing.hash_one(Key::Account(to)));
+        }
+        if let Some(call) = self.call(transaction) {
+            let known = self.recent.get(&call).or_else(|| self.older.get(&call));
+            known.into_iter().flatten().for_each(|key| take(*key));
+        }
+    }
+
+    /// The kind of a call: whom it calls, its selector, and the addresses among its arguments, in any order. Who sends it is
+    /// left out, as everybody sends himself what he swaps.
+    fn call(&self, transaction: &Recovered) -> Option<Call> {
+        let to = transaction.to().to().copied()?;
+        let (selector, arguments) = transaction.input().split_at_checked(4)?;
+        let words = arguments.chunks_exact(32).take(WORDS).filter_map(address_in);
+        let others = words.filter(|address| *address != transaction.sender());
+        let others = others.map(|address| self.hashing.hash_one(address)).fold(0, u64::wrapping_add);
+        Some(Call(self.hashing.hash_one((to, selector, others))))
+    }
+
+    /// Learns what was contended in a block, from the transactions of each of its lanes.
+    pub(super) fn learn<'a>(&mut self, transactions: &[Recovered], lanes: impl Iterator<Item = Vec<Did<'a>>>) {
+        // The lane that the calls of each kind are in; none where they are in several, which tells nothing.
+        let mut seen: HashMap<Call, Option<usize>> = HashMap::default();
+        for (lane, members) in lanes.enumerate() {
+            let mut contended = None;
+            for (at, accesses) in &members {
+                let Some(call) = transactions.get(*at).and_then(|transaction| self.call(transaction)) else { continue };
+                match seen.get(&call) {
+                    Some(Some(known)) if *known != lane => self.forget(call, &mut seen),
+                    Some(_) => {}
+                    None => {
+                        let contended = contended.get_or_insert_with(|| self.contended(transactions, &members));
+                        seen.insert(call, Some(lane));
+                        let keys = hottest(accesses.iter().map(|access| self.hashing.hash_one(access.key)), contended);
+                        self.remember(call, keys);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many of some transactions use each key that one of them changes, if these are of several senders.
+    fn contended(&self, transactions: &[Recovered], members: &[Did<'_>]) -> HashMap<Contended, u32> {
+        let mut keys: HashMap<Contended, Users> = HashMap::default();
+        for (at, accesses) in members.iter().take(SAMPLE) {
+            let Some(sender) = transactions.get(*at).map(Recovered::sender) else { continue };
+            for access in *accesses {
+                let users = keys.entry(self.hashing.hash_one(access.key)).or_default();
+                users.changed |= access.after.is_some();
+                if users.last != Some(sender) {
+                    (users.count, users.last) = (users.count + 1, Some(sender));
+                }
+            }
+        }
+        let several = keys.into_iter().filter(|(_, users)| users.changed && users.count > 1);
+        several.map(|(key, users)| (key, users.count)).collect()
+    }
+
+    fn remember(&mut self, call: Call, keys: Vec<Contended>) {
+        if keys.is_empty() {
+            return;
+        }
+        if self.recent.len() >= CALLS {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(call, keys);
+    }
+
+    fn forget(&mut self, call: Call, seen: &mut HashMap<Call, Option<usize>>) {
+        seen.insert(call, None);
+        self.recent.remove(&call);
+        self.older.remove(&call);
+    }
+}
+
+/// Those of `keys` that most use, as many as are remembered.
+fn hottest(keys: impl Iterator<Item = Contended>, users: &HashMap<Contended, u32>) -> Vec<Contended> {
+    let mut found: Vec<(u32, Contended)> = keys.filter_map(|key| Some((*users.get(&key)?, key))).collect();
+    found.sort_by_key(|(users, _)| std::cmp::Reverse(*users));
+    found.into_iter().take(KEYS_OF_CALL).map(|(_, key)| key).collect()
+}
+
+/// The address that a word of calldata may be. Small numbers are none.
+fn address_in(word: &[u8]) -> Option<Address> {
+    let (zeros, address) = word.split_at_checked(12)?;
+    let (high, _) = address.split_at_checked(8)?;
+    (zeros.iter().all(|byte| *byte == 0) && high.iter().any(|byte| *byte != 0)).then(|| Address::from_slice(address))
+}
