@@ -197,7 +197,7 @@ impl<S: Source> RowExecutor<S> {
         let gas_spent = result.gas().total_gas_spent().max(transaction.intrinsic_gas());
         let work = gas_spent.saturating_add(self.evm.precompiles.extra_work());
         self.check_room(gas_spent, work)?;
-        let changed = self.state().changes(changes).map_err(Refused::State)?;
+        let changed = self.state().changes(&changes).map_err(Refused::State)?;
 
         let gas_used = result.tx_gas_used();
         let price = transaction.effective_gas_price(self.base_fee);

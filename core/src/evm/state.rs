@@ -7,7 +7,10 @@ use crate::{
     value::{Account, Value, Version},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
+use alloy_primitives::{
+    Address, B256, KECCAK256_EMPTY, U256,
+    map::{AddressMap, HashMap},
+};
 use revm::{
     Database,
     bytecode::Bytecode,
@@ -74,6 +77,8 @@ struct Entry {
     version: Version,
     before: Value,
     now: Value,
+    /// What the running transaction makes of it, once that is known.
+    next: Option<Value>,
     /// The transaction that asked last, by its number in the row; so that `asked` holds each entry once.
     asked_by: u32,
 }
@@ -102,8 +107,8 @@ pub struct RowState<S> {
     source: S,
     /// The row's keys, each once, in the order in which they were first asked for.
     entries: Vec<Entry>,
-    /// Which of `entries` a key has.
-    index: BTreeMap<Key, u32>,
+    /// Which of `entries` a key has. Nothing walks it, so how keys are hashed decides nothing.
+    index: HashMap<Key, u32>,
     codes: BTreeMap<B256, MetCode>,
     /// The number of the running transaction in the row.
     transaction: u32,
@@ -125,7 +130,7 @@ impl<S: Source> RowState<S> {
         Self {
             source,
             entries: Vec::new(),
-            index: BTreeMap::new(),
+            index: HashMap::default(),
             codes: BTreeMap::new(),
             transaction: 0,
             asked: Vec::new(),
@@ -152,7 +157,7 @@ impl<S: Source> RowState<S> {
             None => {
                 let (version, before) = self.source.load(&key)?;
                 let asked_by = self.transaction.wrapping_sub(1);
-                self.entries.push(Entry { key, version, before, now: before, asked_by });
+                self.entries.push(Entry { key, version, before, now: before, next: None, asked_by });
                 self.index.insert(key, next as u32);
                 next
             }
@@ -207,7 +212,11 @@ impl<S: Source> RowState<S> {
                 self.code_bytes -= code_length(&met.code);
             }
         }
-        self.asked.clear();
+        for at in self.asked.drain(..) {
+            if let Some(entry) = self.entries.get_mut(at as usize) {
+                entry.next = None;
+            }
+        }
     }
 
     /// What the running transaction used and changed.
@@ -215,19 +224,20 @@ impl<S: Source> RowState<S> {
     /// Values are compared; revm's touch flags are not consulted, because a call of a precompile touches its account without
     /// changing it. revm's maps have no order: they are walked in that of the keys, so that everyone asks the source in the
     /// same order, which is the order of a row's body.
-    pub(super) fn changes(&mut self, changes: AddressMap<Change>) -> Result<Changed, StateError> {
-        let (mut writes, mut made) = (BTreeMap::new(), BTreeMap::new());
-        let makes_account = changes.values().any(Change::is_created);
-        let mut changes: Vec<(Address, Change)> = changes.into_iter().collect();
-        changes.sort_unstable_by_key(|(address, _)| *address);
-        for (address, change) in changes {
-            self.collect(address, change, &mut writes, &mut made)?;
+    pub(super) fn changes(&mut self, changes: &AddressMap<Change>) -> Result<Changed, StateError> {
+        let mut made = BTreeMap::new();
+        let mut ordered: Vec<(&Address, &Change)> = changes.iter().collect();
+        ordered.sort_unstable_by_key(|(address, _)| *address);
+        for (address, change) in ordered {
+            self.collect(*address, change, &mut made)?;
         }
-        let access = |at: &u32| {
-            let Entry { key, version, now, .. } = *self.entries.get(*at as usize)?;
-            Some(Access { key, version, before: now, after: writes.get(&key).copied() })
-        };
-        let accesses: Vec<Access> = self.asked.iter().filter_map(access).collect();
+        let mut accesses = Vec::with_capacity(self.asked.len());
+        for at in &self.asked {
+            let Some(entry) = self.entries.get_mut(*at as usize) else { continue };
+            let (key, version, before, after) = (entry.key, entry.version, entry.now, entry.next.take());
+            accesses.push(Access { key, version, before, after });
+        }
+        let makes_account = changes.values().any(Change::is_created);
         let repeatable = !makes_account && !accesses.iter().any(changes_code);
         Ok(Changed { accesses, made: made.into_iter().collect(), repeatable })
     }
@@ -260,46 +270,41 @@ impl<S: Source> RowState<S> {
     fn collect(
         &mut self,
         address: Address,
-        change: Change,
-        writes: &mut BTreeMap<Key, Value>,
+        change: &Change,
         made: &mut BTreeMap<B256, Code>,
     ) -> Result<(), StateError> {
         let account = if change.is_selfdestructed() { Account::default() } else { account_of(&change.info) };
-        self.write_if_changed(Key::Account(address), Value::Account(account), writes)?;
+        let changed = self.change_to(Key::Account(address), Value::Account(account))?;
         if change.is_selfdestructed() {
             // Only an account made in this transaction is destroyed (EIP-6780), so none of its slots was ever written.
             return Ok(());
         }
-        if let Some(code) = change.info.code.filter(|_| !account.code_hash.is_zero())
+        if let Some(code) = change.info.code.as_ref().filter(|_| !account.code_hash.is_zero())
             && !self.codes.contains_key(&account.code_hash)
-            && writes.contains_key(&Key::Account(address))
+            && changed
         {
-            made.insert(account.code_hash, code);
+            made.insert(account.code_hash, code.clone());
         }
         let created = change.status.contains(revm::state::AccountStatus::Created);
-        let mut slots: Vec<_> = change.storage.into_iter().collect();
+        let mut slots: Vec<_> = change.storage.iter().collect();
         slots.sort_unstable_by_key(|(slot, _)| *slot);
         for (slot, value) in slots {
-            let key = Key::Slot(address, slot);
+            let key = Key::Slot(address, *slot);
             // revm writes the slots of an account made in this transaction without reading them first.
             if created && value.present_value.is_zero() && !self.index.contains_key(&key) {
                 continue;
             }
-            self.write_if_changed(key, Value::Slot(value.present_value), writes)?;
+            self.change_to(key, Value::Slot(value.present_value))?;
         }
         Ok(())
     }
 
-    fn write_if_changed(
-        &mut self,
-        key: Key,
-        value: Value,
-        writes: &mut BTreeMap<Key, Value>,
-    ) -> Result<(), StateError> {
-        if self.load(key)? != value {
-            writes.insert(key, value);
-        }
-        Ok(())
+    /// Notes what the running transaction makes of a key, if that is another value; whether it is.
+    fn change_to(&mut self, key: Key, value: Value) -> Result<bool, StateError> {
+        let entry = self.entry(key)?;
+        let changed = entry.now != value;
+        entry.next = changed.then_some(value);
+        Ok(changed)
     }
 
     /// Ends the row and begins the next one, over what `pass` makes of the source.

@@ -118,6 +118,7 @@ impl Plan {
     fn keep(&mut self, gas_limit: u64, guesses: Vec<Guess>) -> Uses {
         let (mut gas, mut uses) = (0_u64, Uses::default());
         self.guesses.reserve(guesses.len());
+        self.keys.reserve(2 * guesses.len());
         for (at, guess) in guesses.into_iter().enumerate() {
             let found = match guess {
                 Ok(found) if gas.saturating_add(found.gas_spent) <= gas_limit => found,
