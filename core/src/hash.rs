@@ -5,15 +5,15 @@
 //! chain. What hangs under a root (leaves, cells, manifest entries) is told apart by the tree it hangs in.
 
 mod batch;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod permutation;
+mod sponge;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm;
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod x86;
 
-pub use batch::{Backend, Batch, SHORT_BYTES, keccak256_many};
+pub use batch::{Backend, Batch, SHORT_BYTES, keccak256_each, keccak256_many};
 
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, U256};

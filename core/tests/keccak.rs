@@ -1,7 +1,7 @@
 //! Keccak-256 of many preimages: every backend of this machine against the crate `sha3`.
 
 use alloy_primitives::B256;
-use ocelli_core::hash::{Backend, Batch, SHORT_BYTES, keccak256, keccak256_many};
+use ocelli_core::hash::{Backend, Batch, SHORT_BYTES, keccak256, keccak256_each, keccak256_many};
 use proptest::prelude::*;
 use sha3::{Digest, Keccak256};
 
@@ -40,6 +40,18 @@ fn every_length_up_to_two_blocks_hashes_as_specified() {
 }
 
 #[test]
+fn long_ones_of_all_lengths_hash_as_specified_beside_each_other() {
+    let block = SHORT_BYTES + 1;
+    for count in 1..=20 {
+        let length = |seed: usize| (seed * 7 % 5) * block + (seed * 31) % (2 * block);
+        every_backend_hashes(&(0..count).map(|seed| bytes(seed, length(seed))).collect::<Vec<_>>(), 3);
+    }
+    // Where the padding is a block of its own, or meets itself in one byte; and one far longer than what stands beside it.
+    let lengths = [block, 2 * block, 3 * block, block - 1, 2 * block - 1, 3 * block - 1, 40 * block + 3, 700 * block];
+    every_backend_hashes(&lengths.map(|length| bytes(length, length)), 2);
+}
+
+#[test]
 fn every_count_of_preimages_keeps_its_order() {
     for count in 0..=35 {
         every_backend_hashes(&(0..count).map(|seed| bytes(seed, 64)).collect::<Vec<_>>(), 2);
@@ -72,6 +84,7 @@ fn one_and_many_are_the_same_function() {
     let preimages: Vec<Vec<u8>> = (0..50).map(|seed| bytes(seed, seed * 5)).collect();
     let one_by_one: Vec<B256> = preimages.iter().map(keccak256).collect();
     assert_eq!(keccak256_many(&preimages), one_by_one);
+    assert_eq!(keccak256_each(&preimages.iter().map(Vec::as_slice).collect::<Vec<_>>()), one_by_one);
 }
 
 #[test]
@@ -86,7 +99,7 @@ fn the_portable_backend_is_always_there_and_the_last_resort() {
 proptest! {
     #[test]
     fn any_mix_hashes_as_specified(
-        preimages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..40), parts in 1_usize..5,
+        preimages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..40), parts in 1_usize..5,
     ) {
         every_backend_hashes(&preimages, parts);
     }

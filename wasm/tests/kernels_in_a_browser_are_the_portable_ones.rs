@@ -37,7 +37,7 @@ fn signatures_recover_alike() {
 #[wasm_bindgen_test]
 fn preimages_hash_alike() {
     let preimages: Vec<Vec<u8>> =
-        (0..300_usize).map(|seed| (0..seed).map(|at| (at * 131 + seed * 29) as u8).collect()).collect();
+        (0..600_usize).map(|seed| (0..seed).map(|at| (at * 131 + seed * 29) as u8).collect()).collect();
     let expected: Vec<_> = preimages.iter().map(hash::keccak256).collect();
     let names: Vec<_> = hash::Backend::available().map(hash::Backend::name).collect();
     assert_eq!(cfg!(target_feature = "simd128"), names.contains(&"simd128"));

@@ -1,8 +1,10 @@
-//! Keccak-256 of many short preimages at once.
+//! Keccak-256 of many preimages at once.
 //!
 //! A preimage of at most [`SHORT_BYTES`] takes one permutation; as many of those run side by side as the CPU's vector
-//! registers have lanes. Every backend gives the hashes that the crate `sha3` gives, which is the portable one.
+//! registers have lanes, and as many long ones ([`super::sponge`]). Every backend gives the hashes that the crate `sha3` gives,
+//! which is the portable one.
 
+use super::sponge::{States, hash_each};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 use super::wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
@@ -17,7 +19,10 @@ pub const SHORT_BYTES: usize = 135;
 /// How many blocks a batch collects before it hashes them: the most that a backend hashes side by side.
 pub(super) const LANES: usize = 8;
 /// The rate of Keccak-256 in 64-bit words.
-const RATE_WORDS: usize = 17;
+pub(super) const RATE_WORDS: usize = 17;
+
+/// How many bytes of long preimages a batch collects before it hashes them.
+const LONG_BYTES: usize = 1 << 16;
 
 /// Padded blocks, word by word: so a backend loads one word of all of them at once.
 #[derive(Clone, Debug)]
@@ -93,6 +98,22 @@ impl Backend {
         }
         hashes
     }
+
+    /// Takes the first `count` of `blocks` into the states of their lanes.
+    pub(super) fn absorb(self, count: usize, states: &mut States, blocks: &Blocks) {
+        match self.0 {
+            // Its preimages are hashed as they come.
+            Kind::Portable => {
+                let _ = (count, states, blocks);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2(kernel) => kernel.absorb(count, states, blocks),
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512(kernel) => kernel.absorb(states, blocks),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Kind::Simd128(kernel) => kernel.absorb(count, states, blocks),
+        }
+    }
 }
 
 /// Preimages that are hashed together: pushed one by one, their hashes drained in the same order.
@@ -108,6 +129,10 @@ pub struct Batch {
     waiting: usize,
     slots: [usize; LANES],
     hashes: Vec<B256>,
+    /// Long preimages that wait, one after the other.
+    long: Vec<u8>,
+    /// Where each of those ends, and which of the hashes is its.
+    ends: Vec<(usize, usize)>,
 }
 
 /// No preimage has so many words.
@@ -134,6 +159,8 @@ impl Batch {
             waiting: 0,
             slots: [0; LANES],
             hashes: Vec::new(),
+            long: Vec::new(),
+            ends: Vec::new(),
         }
     }
 
@@ -150,8 +177,11 @@ impl Batch {
     /// Pushes the preimage that consists of `parts`, one after the other.
     pub fn push(&mut self, parts: &[&[u8]]) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
-        if length > SHORT_BYTES || self.backend == Backend::PORTABLE {
+        if self.backend == Backend::PORTABLE {
             return self.hashes.push(hash_of_parts(parts));
+        }
+        if length > SHORT_BYTES {
+            return self.push_long(parts);
         }
         let mut block = [0; RATE_WORDS * 8];
         let mut rest = &mut block[..];
@@ -197,18 +227,46 @@ impl Batch {
     /// The hashes of all preimages, in the order in which they were pushed. The batch is then empty.
     pub fn drain(&mut self) -> Drain<'_, B256> {
         self.run();
+        self.run_long();
         self.hashes.drain(..)
     }
 
     /// The hashes of all preimages, in the order in which they were pushed.
     pub fn into_hashes(mut self) -> Vec<B256> {
         self.run();
+        self.run_long();
         self.hashes
     }
 
     /// Makes room for so many more hashes.
     pub fn reserve(&mut self, preimages: usize) {
         self.hashes.reserve(preimages);
+    }
+
+    fn push_long(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.long.extend_from_slice(part));
+        self.ends.push((self.long.len(), self.hashes.len()));
+        self.hashes.push(B256::ZERO);
+        if self.long.len() >= LONG_BYTES {
+            self.run_long();
+        }
+    }
+
+    /// Hashes the long preimages that wait.
+    fn run_long(&mut self) {
+        let mut start = 0;
+        let preimages = self.ends.iter().map(|(end, _)| {
+            let preimage = self.long.get(start..*end).unwrap_or_default();
+            start = *end;
+            preimage
+        });
+        let found = hash_each(self.backend, &preimages.collect::<Vec<_>>());
+        for ((_, slot), found) in self.ends.drain(..).zip(found) {
+            if let Some(hash) = self.hashes.get_mut(slot) {
+                *hash = found;
+            }
+        }
+        self.long.clear();
     }
 
     /// Counts the block that was written to the next lane.
@@ -240,6 +298,16 @@ impl Batch {
 fn hash_of_parts(parts: &[&[u8]]) -> B256 {
     let hasher = parts.iter().fold(Keccak256::new(), |hasher, part| hasher.chain_update(part));
     B256::new(hasher.finalize().into())
+}
+
+/// [`super::keccak256`] by the crate `sha3`, which is the specification.
+pub(super) fn keccak256_portable(preimage: &[u8]) -> B256 {
+    B256::new(Keccak256::digest(preimage).into())
+}
+
+/// Keccak-256 of each of `preimages`, in order; the fastest way for long ones, which are not copied.
+pub fn keccak256_each(preimages: &[&[u8]]) -> Vec<B256> {
+    hash_each(Backend::best(), preimages)
 }
 
 /// Keccak-256 of each of `preimages`, in order.

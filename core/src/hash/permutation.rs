@@ -1,7 +1,10 @@
 //! Keccak-f\[1600\] (FIPS 202, section 3.3) over vectors: one lane of each is one state, so a formula that is written once
 //! permutes as many states as the vector has lanes.
 
-use super::batch::{Blocks, Hashes, LANES};
+use super::{
+    batch::{Blocks, Hashes, LANES},
+    sponge::States,
+};
 
 /// As many 64-bit words as there are states, one of each.
 pub(super) trait Vector: Copy {
@@ -25,8 +28,11 @@ pub(super) trait Vector: Copy {
     }
 }
 
+/// Words of a state.
+pub(super) const STATE_WORDS: usize = 25;
+
 /// A state: word (x, y) of the standard stands at `x + 5 y`.
-type State<V> = [V; 25];
+type State<V> = [V; STATE_WORDS];
 
 /// The constants of the step ι, one a round.
 const ROUND_CONSTANTS: [u64; 24] = [
@@ -60,8 +66,8 @@ const ROUND_CONSTANTS: [u64; 24] = [
 ///
 /// Always inlined, as everything below: the function that calls it says which instructions there are.
 #[inline(always)]
-pub(super) fn absorb<V: Vector, const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
-    let mut state = [V::splat(0); 25];
+pub(super) fn hash<V: Vector, const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
+    let mut state = [V::splat(0); STATE_WORDS];
     for (word, block) in state.iter_mut().zip(&blocks.0) {
         *word = V::load::<FIRST>(block);
     }
@@ -70,6 +76,24 @@ pub(super) fn absorb<V: Vector, const FIRST: usize>(blocks: &Blocks, hashes: &mu
     }
     for (hash, word) in hashes.iter_mut().zip(state) {
         word.store::<FIRST>(hash);
+    }
+}
+
+/// Takes a further block into each of the states in the lanes from `FIRST` on.
+#[inline(always)]
+pub(super) fn absorb<V: Vector, const FIRST: usize>(states: &mut States, blocks: &Blocks) {
+    let mut state = [V::splat(0); STATE_WORDS];
+    for (word, kept) in state.iter_mut().zip(&states.0) {
+        *word = V::load::<FIRST>(kept);
+    }
+    for (word, block) in state.iter_mut().zip(&blocks.0) {
+        *word = word.xor(V::load::<FIRST>(block));
+    }
+    for constant in ROUND_CONSTANTS {
+        state = round(&state, constant);
+    }
+    for (kept, word) in states.0.iter_mut().zip(state) {
+        word.store::<FIRST>(kept);
     }
 }
 

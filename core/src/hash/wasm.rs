@@ -2,7 +2,8 @@
 
 use super::{
     batch::{Blocks, Hashes, LANES},
-    permutation::{Vector, absorb},
+    permutation::{self, Vector},
+    sponge::States,
 };
 use core::arch::wasm32::*;
 
@@ -13,21 +14,39 @@ pub(super) struct Simd128;
 impl Simd128 {
     /// Hashes the first `count` blocks, and leaves the others or not.
     pub(super) fn hash(self, count: usize, blocks: &Blocks, hashes: &mut Hashes) {
-        pair::<0>(blocks, hashes);
+        hash::<0>(blocks, hashes);
         if count > 2 {
-            pair::<2>(blocks, hashes);
+            hash::<2>(blocks, hashes);
         }
         if count > 4 {
-            pair::<4>(blocks, hashes);
+            hash::<4>(blocks, hashes);
         }
         if count > 6 {
-            pair::<6>(blocks, hashes);
+            hash::<6>(blocks, hashes);
+        }
+    }
+
+    /// Takes the first `count` blocks in, and the others or not.
+    pub(super) fn absorb(self, count: usize, states: &mut States, blocks: &Blocks) {
+        absorb::<0>(states, blocks);
+        if count > 2 {
+            absorb::<2>(states, blocks);
+        }
+        if count > 4 {
+            absorb::<4>(states, blocks);
+        }
+        if count > 6 {
+            absorb::<6>(states, blocks);
         }
     }
 }
 
-fn pair<const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
-    absorb::<V2, FIRST>(blocks, hashes);
+fn hash<const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
+    permutation::hash::<V2, FIRST>(blocks, hashes);
+}
+
+fn absorb<const FIRST: usize>(states: &mut States, blocks: &Blocks) {
+    permutation::absorb::<V2, FIRST>(states, blocks);
 }
 
 #[derive(Clone, Copy)]

@@ -5,7 +5,8 @@
 
 use super::{
     batch::{Blocks, Hashes, LANES},
-    permutation::{Vector, absorb},
+    permutation::{self, Vector},
+    sponge::States,
 };
 use crate::cpu;
 use core::arch::x86_64::*;
@@ -22,10 +23,19 @@ impl Avx512 {
     pub(super) fn hash(self, blocks: &Blocks, hashes: &mut Hashes) {
         #[target_feature(enable = "avx512f")]
         fn run(blocks: &Blocks, hashes: &mut Hashes) {
-            absorb::<V8, 0>(blocks, hashes);
+            permutation::hash::<V8, 0>(blocks, hashes);
         }
         // SAFETY: the CPU has AVX-512F, or there would be no `self`.
         unsafe { run(blocks, hashes) }
+    }
+
+    pub(super) fn absorb(self, states: &mut States, blocks: &Blocks) {
+        #[target_feature(enable = "avx512f")]
+        fn run(states: &mut States, blocks: &Blocks) {
+            permutation::absorb::<V8, 0>(states, blocks);
+        }
+        // SAFETY: as above.
+        unsafe { run(states, blocks) }
     }
 }
 
@@ -42,17 +52,35 @@ impl Avx2 {
     pub(super) fn hash(self, count: usize, blocks: &Blocks, hashes: &mut Hashes) {
         #[target_feature(enable = "avx2")]
         fn low(blocks: &Blocks, hashes: &mut Hashes) {
-            absorb::<V4, 0>(blocks, hashes);
+            permutation::hash::<V4, 0>(blocks, hashes);
         }
         #[target_feature(enable = "avx2")]
         fn high(blocks: &Blocks, hashes: &mut Hashes) {
-            absorb::<V4, 4>(blocks, hashes);
+            permutation::hash::<V4, 4>(blocks, hashes);
         }
         // SAFETY: the CPU has AVX2, or there would be no `self`.
         unsafe { low(blocks, hashes) }
         if count > 4 {
             // SAFETY: as above.
             unsafe { high(blocks, hashes) }
+        }
+    }
+
+    /// Takes the first `count` blocks in, and the others or not.
+    pub(super) fn absorb(self, count: usize, states: &mut States, blocks: &Blocks) {
+        #[target_feature(enable = "avx2")]
+        fn low(states: &mut States, blocks: &Blocks) {
+            permutation::absorb::<V4, 0>(states, blocks);
+        }
+        #[target_feature(enable = "avx2")]
+        fn high(states: &mut States, blocks: &Blocks) {
+            permutation::absorb::<V4, 4>(states, blocks);
+        }
+        // SAFETY: the CPU has AVX2, or there would be no `self`.
+        unsafe { low(states, blocks) }
+        if count > 4 {
+            // SAFETY: as above.
+            unsafe { high(states, blocks) }
         }
     }
 }
