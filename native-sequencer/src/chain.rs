@@ -234,6 +234,7 @@ impl Chain {
         for (hash, code) in &block.stored.codes {
             self.codes.insert(*hash, code.clone());
         }
+        self.store.offer_state(head.header.height, &head.state);
         let mut recent = self.recent.write();
         let state = head.state.clone();
         recent.push_back(Recent { block: Some(block.clone()), height: head.header.height, state });

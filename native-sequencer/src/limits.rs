@@ -29,23 +29,31 @@ pub const METRICS_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02
 
 // The store.
 
-/// Memory for pages of the store's index, in bytes.
-pub const STORE_CACHE_BYTES: usize = 256 << 20;
 /// Most bytes of one stored block: bodies are bounded by the core's limits, and a block's gas bounds their number.
 pub const STORED_BLOCK_BYTES: usize = 1 << 30;
-/// Blocks that the store's index may be behind the log before appending waits for it.
-pub const INDEX_BACKLOG: usize = 64;
-/// Most blocks that go into the index at once, and how long the first waits for others.
-pub const INDEX_BATCH: usize = 32;
-/// See [`INDEX_BATCH`].
-pub const INDEX_DELAY: Duration = Duration::from_millis(500);
+/// Names (hashes of transactions and blocks), and blocks, that gather in memory before they become a segment of the store's index;
+/// appending waits when as many again have gathered while that is written. After a crash they are read from the log.
+pub const INDEX_NAMES: usize = 1 << 18;
+/// See [`INDEX_NAMES`].
+pub const INDEX_BLOCKS: usize = 1 << 10;
+/// Segments of the index that are merged into one. There are fewer of each level; more would make looking slower, fewer would have
+/// names written more often.
+pub const INDEX_MERGED: usize = 8;
+/// Keys, as often as they were written, after which a snapshot of the state is due, unless half of all keys are more. When the store
+/// is opened, at most twice as many go onto one.
+pub const SNAPSHOT_WRITES: u64 = 1 << 21;
+/// Blocks after which a snapshot of the state is due, whatever they wrote.
+pub const SNAPSHOT_BLOCKS: u64 = 1 << 16;
+/// Leaves in one batch of a snapshot.
+pub const SNAPSHOT_LEAVES: usize = 1 << 16;
 /// Bytes of writes of the last blocks that are put on the state one block after the other when the store is opened, so that
 /// the states between can be asked for. What blocks before them wrote goes onto the state together.
 pub const RESTORED_WRITES_BYTES: u64 = 64 << 20;
 /// Memory for pages of the file with the genesis and certificates, in bytes.
 pub const CHAIN_CACHE_BYTES: usize = 16 << 20;
-/// Leaves of the snapshot that are put into the tree at once when the store is opened.
-pub const STORE_LEAF_BATCH: usize = 1 << 16;
+/// Leaves that blocks wrote that are put onto the state at once when the store is opened: of a key that is written often, fewer go
+/// in. They take some 50 MB, three times.
+pub const STORE_LEAF_BATCH: usize = 1 << 18;
 /// Blocks that are decoded at once, on all cores, when the store is opened.
 pub const RECOVERY_BATCH: usize = 32;
 

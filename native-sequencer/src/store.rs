@@ -2,16 +2,16 @@
 //!
 //! ```text
 //! blocks.log   every block, in order          appended and synced before a block is published
-//! index.redb   what blocks are asked for by, and a snapshot of the state, 256 blocks and some back; follows from the others
 //! chain.redb   what the chain begins with; certificates
+//! index/       what blocks are asked for by, and snapshots of the state; follows from the others
 //! ```
 //!
 //! Guaranteed: a block whose [`Store::append`] returned is there after any crash, and a block is there as a whole or not at
 //! all. What [`Store::open`] recovers is the state after the last block, checked against the state root of its header, and
 //! states after blocks before it; nothing is executed again.
 //!
-//! How: the index brings the snapshot (`leaves`) to the state after block h − 256 when it takes block h. Opening reads the
-//! snapshot and puts on top of it what the blocks since wrote.
+//! How: whoever appends offers the state after the block, and when enough was written since the last snapshot, it becomes the next.
+//! Opening reads a snapshot, or takes the first state, and puts on top of it what the blocks since wrote.
 //!
 //! It assumes that nobody else writes into the folder, which a lock sees to.
 
@@ -23,6 +23,9 @@ mod index;
 mod log;
 mod recover;
 mod replay;
+mod segment;
+mod segments;
+mod snapshot;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -30,11 +33,12 @@ pub(crate) mod tests;
 use crate::{
     block::{SealedBlock, StoredBlock, StoredLeaf},
     limits,
+    state::Codes,
 };
 use alloy_primitives::{B256, Bytes};
 use error::Failure;
 use folder::{Folder, NEW_CHAIN_FILE, io_error, sync_folder};
-use index::{Entry, Index};
+use index::Index;
 use log::{Log, Part};
 use ocelli_core::{
     certificate::Certificate,
@@ -44,18 +48,21 @@ use ocelli_core::{
     wire,
 };
 use parking_lot::Mutex;
+use recover::Files;
 use redb::{Database, ReadableDatabase, WriteTransaction};
+use segments::{Entry, Segments};
+use snapshot::Snapshots;
 use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
 };
-use tables::{ByHash, CERTIFICATES, FORMAT, GENESIS, META, META_CONFIG, META_FORMAT, META_GENESIS};
+use tables::{CERTIFICATES, FORMAT, GENESIS, META, META_CONFIG, META_FORMAT, META_GENESIS};
 
 pub use archive::{Archive, ArchiveError};
 pub use error::StoreError;
-use folder::{CHAIN_FILE, INDEX_FILE, LOG_FILE};
+use folder::{CHAIN_FILE, INDEX_FOLDER, LOG_FILE};
 pub(crate) use folder::{DAMAGED_POOL_FILE, EVIDENCE_FOLDER, NEW_POOL_FILE, POOL_FILE};
 pub use import::{ImportError, Imported, import};
 pub use recover::Recovered;
@@ -83,9 +90,11 @@ struct Last {
 #[derive(Debug)]
 pub struct Store {
     index: Index,
-    log: Arc<Log>,
+    snapshots: Snapshots,
+    log: Log,
     chain: Database,
     path: PathBuf,
+    codes: Arc<Codes>,
     last: Mutex<Last>,
     // Let go after the files are closed: fields are dropped in this order.
     _folder: Folder,
@@ -117,13 +126,13 @@ impl Store {
         check_chain(&chain, &path, config)?;
         let read_certificate = || recover::latest_certificate(&chain.begin_read()?);
         let certificate = read_certificate().map_err(|failure| failure.at(&path))?;
-        let (chain_hash, certified) = (config.genesis_hash(), certificate.as_ref().map_or(0, |found| found.height));
-        let index = index::File::open(dir, &chain_hash, genesis, codes)?;
-        let known = index.last()?;
-        let (log, found) = Log::open(&log_path, &chain_hash, known, certified)?;
-        recover::check_known(&index, &log, known)?;
-        recover::catch_up(&index, &log, config, &found)?;
-        let recovered = recover::recover(&index, &log, config, certificate)?;
+        let certified = certificate.as_ref().map_or(0, |found| found.height);
+
+        let codes = codes_of(codes);
+        let (segments, snapshots) = open_index(dir, config.genesis_hash(), &codes)?;
+        let log = open_log(&log_path, config, certified, &segments, &snapshots, &codes)?;
+        let files = Files { segments: &segments, snapshots: &snapshots, log: &log, config, genesis };
+        let recovered = recover::recover(&files, codes.clone(), certificate)?;
         tracing::info!(
             height = recovered.head.header.height,
             keys = recovered.head.state.len(),
@@ -131,10 +140,9 @@ impl Store {
             "opened {}",
             dir.display()
         );
-        let log = Arc::new(log);
-        let index = Index::new(index, log.clone())?;
+        let index = Index::new(segments)?;
         let last = Mutex::new(Last { height: recovered.head.header.height, hash: recovered.head.hash });
-        Ok((Self { index, log, chain, path, last, _folder: folder }, recovered))
+        Ok((Self { index, snapshots, log, chain, path, codes, last, _folder: folder }, recovered))
     }
 
     /// Whether the folder `dir` has a chain.
@@ -147,8 +155,15 @@ impl Store {
     /// # Errors
     /// If one of them cannot be looked at.
     pub fn bytes(dir: &Path) -> std::io::Result<u64> {
-        let files = [CHAIN_FILE, LOG_FILE, INDEX_FILE].map(|name| dir.join(name));
-        files.iter().map(|path| Ok(fs::metadata(path)?.len())).sum()
+        let mut bytes = 0;
+        for name in [CHAIN_FILE, LOG_FILE] {
+            bytes += fs::metadata(dir.join(name))?.len();
+        }
+        for entry in fs::read_dir(dir.join(INDEX_FOLDER))? {
+            // One may have been merged, and be gone.
+            bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
+        }
+        Ok(bytes)
     }
 
     /// Deletes the chain in the folder `dir` and the pool's journal. Other files stay. A folder that is not there or is empty
@@ -174,6 +189,7 @@ impl Store {
             return Err(StoreError::NotNext { height, parent, head: last.height, head_hash: last.hash });
         }
         self.index.check()?;
+        self.snapshots.wrote(writes.len());
         let writes: Vec<StoredLeaf> = writes.iter().map(StoredLeaf::from).collect();
         let (signed, writes) = (wire::encode(&block.stored.signed), wire::encode(&writes));
         let at = self.log.append(header.height, [&signed, &writes, &block.stored.encode()])?;
@@ -181,6 +197,12 @@ impl Store {
         self.index.take(Entry::new(block, at))?;
         metrics::histogram!("ocelli_store_append_seconds").record(started.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    /// Offers `state`, which is the state after the last block that was appended, at this height. It is written down, by another
+    /// thread, if a snapshot is due. A store that is offered none takes longer to open.
+    pub fn offer_state(&self, height: u64, state: &Tree) {
+        self.snapshots.offer(height, state);
     }
 
     /// Appends a certificate; it is durable when this returns. One for the same height replaces it.
@@ -259,6 +281,41 @@ impl Store {
     }
 }
 
+fn codes_of(genesis: &[(B256, Bytes)]) -> Arc<Codes> {
+    let codes = Codes::default();
+    genesis.iter().for_each(|(hash, code)| codes.insert(*hash, code.clone()));
+    Arc::new(codes)
+}
+
+/// What there is of the index and of snapshots. Adds code that is in it to `codes`.
+fn open_index(dir: &Path, genesis: B256, codes: &Codes) -> Result<(Segments, Snapshots), StoreError> {
+    folder::remove_earlier_index(dir)?;
+    let folder = dir.join(INDEX_FOLDER);
+    fs::create_dir_all(&folder).map_err(io_error(&folder))?;
+    let (segments, made) = Segments::open(&folder, genesis)?;
+    made.into_iter().for_each(|(hash, code)| codes.insert(hash, code));
+    Ok((segments, Snapshots::open(&folder, genesis)?))
+}
+
+/// Opens the log, and puts what the index lacks of it in.
+fn open_log(
+    path: &Path,
+    config: &ChainConfig,
+    certified: u64,
+    segments: &Segments,
+    snapshots: &Snapshots,
+    codes: &Codes,
+) -> Result<Log, StoreError> {
+    let known = segments.last()?;
+    let snapshot = snapshots.heights()?.first().copied().unwrap_or_default();
+    let least = [(certified, "certified"), (snapshot, "one that there is a snapshot of")];
+    let least = least.into_iter().max_by_key(|(height, _)| *height).unwrap_or_default();
+    let (log, found) = Log::open(path, &config.genesis_hash(), known.map(|last| last.found), least)?;
+    recover::check_known(segments, &log, known)?;
+    recover::catch_up(segments, &log, config, &found, codes)?;
+    Ok(log)
+}
+
 /// Runs `body` in a transaction that is durable when this returns.
 fn commit(database: &Database, body: impl FnOnce(&WriteTransaction) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut transaction = database.begin_write()?;
@@ -276,10 +333,7 @@ fn make(dir: &Path, path: &Path, log: &Path, config: &ChainConfig, genesis: &Tre
         return Err(StoreError::Damaged { path: log.to_owned(), what });
     }
     // What an index says of other files is not true of new ones.
-    let index = dir.join(INDEX_FILE);
-    if index.exists() {
-        fs::remove_file(&index).map_err(io_error(&index))?;
-    }
+    folder::reset_index(dir)?;
     Log::make(dir, log, &config.genesis_hash())?;
     let new = dir.join(NEW_CHAIN_FILE);
     if new.exists() {
@@ -300,12 +354,8 @@ fn write_genesis(transaction: &WriteTransaction, config: &ChainConfig, genesis: 
     meta.insert(META_GENESIS, config.genesis_hash().as_slice())?;
     meta.insert(META_CONFIG, wire::encode(config).as_slice())?;
     transaction.open_table(CERTIFICATES)?;
-    write_leaves_of(transaction, GENESIS, genesis)
-}
-
-fn write_leaves_of(transaction: &WriteTransaction, table: ByHash<&'static [u8]>, state: &Tree) -> Result<(), Failure> {
-    let mut leaves = transaction.open_table(table)?;
-    for leaf in state {
+    let mut leaves = transaction.open_table(GENESIS)?;
+    for leaf in genesis {
         leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::from(&leaf)).as_slice())?;
     }
     Ok(())

@@ -187,6 +187,7 @@ impl MeasuredChain {
         let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, recovered)
             .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
         self.store.append(&sealed, &assembled.writes)?;
+        self.store.offer_state(assembled.header.height, &assembled.state);
         stages.store = started.elapsed();
         if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
             return Err(BenchError::Invalid("a transaction did not succeed"));

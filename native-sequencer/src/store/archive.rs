@@ -93,13 +93,18 @@ impl Store {
         let mut frames = Frames { write };
         frames.write.write_all(&MAGIC)?;
         let (config, leaves) = self.read(read_genesis)?;
-        let codes = self.index.codes(codes_of(leaves.iter().map(|leaf| leaf.value)))?;
+        let code = |hash: B256| {
+            let what = format!("the code {hash} of its first state was not given");
+            self.codes.get(&hash).ok_or_else(|| StoreError::Damaged { path: self.path.clone(), what })
+        };
+        let codes = codes_of(leaves.iter().map(|leaf| leaf.value)).into_iter().map(code);
+        let codes = codes.collect::<Result<Vec<_>, _>>()?;
         frames.frame(CONFIG, &config)?;
         for leaves in leaves.chunks(FRAME_LEAVES) {
             frames.frame(LEAVES, &wire::encode(&leaves))?;
         }
-        for code in &codes {
-            frames.frame(CODE, code)?;
+        for code in codes {
+            frames.frame(CODE, &code.original_bytes())?;
         }
         for height in from..=to {
             let encoded = self.part(height, Part::Block)?;

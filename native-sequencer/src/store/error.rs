@@ -62,10 +62,10 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
-    /// The index holds something that the store never writes.
+    /// The index, or a snapshot, holds something that the store never writes.
     #[error("{} is damaged ({what}): delete it, and it is made again from the other files", path.display())]
     DamagedIndex {
-        /// The file.
+        /// The file, or the folder of all of them.
         path: PathBuf,
         /// What was found.
         what: String,
@@ -73,7 +73,7 @@ pub enum StoreError {
     /// The index can take no more blocks. Nothing of the block was stored, unless it is the first to find this.
     #[error("{} cannot be written ({why}): restart once the disk is well", path.display())]
     IndexStopped {
-        /// The file.
+        /// Its folder.
         path: PathBuf,
         /// Why.
         why: String,
@@ -128,18 +128,6 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// The failure of the index at `path`.
-    pub(super) fn at_index(self, path: &std::path::Path) -> StoreError {
-        match self.at(path) {
-            StoreError::Damaged { path, what } => StoreError::DamagedIndex { path, what },
-            StoreError::Database {
-                path,
-                source: source @ (redb::Error::TableDoesNotExist(_) | redb::Error::TableTypeMismatch { .. }),
-            } => StoreError::DamagedIndex { path, what: source.to_string() },
-            other => other,
-        }
-    }
-
     /// The failure of the file at `path`.
     pub(super) fn at(self, path: &std::path::Path) -> StoreError {
         let path = path.to_owned();

@@ -3,7 +3,7 @@
 //! The file `lock` says that the folder is ours and, while it is locked, which process uses it. The lock is the operating
 //! system's, so it ends with the process, however that ends.
 
-use super::error::StoreError;
+use super::{error::StoreError, segment, snapshot};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
@@ -18,10 +18,12 @@ pub(super) const NEW_CHAIN_FILE: &str = "chain.redb.new";
 pub(crate) const LOG_FILE: &str = "blocks.log";
 /// The log of blocks while it is being made.
 pub(super) const NEW_LOG_FILE: &str = "blocks.log.new";
-/// The index of the log.
-pub(crate) const INDEX_FILE: &str = "index.redb";
-/// The index while it is being made.
-pub(super) const NEW_INDEX_FILE: &str = "index.redb.new";
+/// The folder of the index and of snapshots.
+pub(crate) const INDEX_FOLDER: &str = "index";
+/// What held the index before it was a folder.
+const EARLIER_INDEX_FILES: [&str; 2] = ["index.redb", "index.redb.new"];
+/// What a file's name ends with while it is being made.
+pub(super) const NEW: &str = "new";
 /// The journal of the pool.
 pub(crate) const POOL_FILE: &str = "pool.journal";
 /// The journal of the pool while it is being rewritten.
@@ -77,7 +79,9 @@ impl Folder {
         // The mark stays, as long as the folder does: it is what says that the folder may be emptied.
         let _taken = Self::take(dir)?;
         // `chain.redb` last: without it the other files are no chain, so a reset that is interrupted can be repeated.
-        let chain = [INDEX_FILE, NEW_INDEX_FILE, LOG_FILE, NEW_LOG_FILE, NEW_CHAIN_FILE, CHAIN_FILE];
+        reset_index(dir)?;
+        remove_earlier_index(dir)?;
+        let chain = [LOG_FILE, NEW_LOG_FILE, NEW_CHAIN_FILE, CHAIN_FILE];
         for name in [POOL_FILE, NEW_POOL_FILE, DAMAGED_POOL_FILE].into_iter().chain(chain) {
             let path = dir.join(name);
             match fs::remove_file(&path) {
@@ -85,19 +89,36 @@ impl Folder {
                 _ => {}
             }
         }
-        reset_evidence(&dir.join(EVIDENCE_FOLDER))?;
+        remove_files(&dir.join(EVIDENCE_FOLDER), &["evidence", "partial"])?;
         sync_folder(dir)
     }
 }
 
-fn reset_evidence(folder: &Path) -> Result<(), StoreError> {
+/// Deletes the index and snapshots of the chain in the folder `dir`.
+pub(super) fn reset_index(dir: &Path) -> Result<(), StoreError> {
+    let folder = dir.join(INDEX_FOLDER);
+    remove_files(&folder, &[segment::EXTENSION, snapshot::EXTENSION, NEW])
+}
+
+/// Deletes the index of a release that kept it in one file.
+pub(super) fn remove_earlier_index(dir: &Path) -> Result<(), StoreError> {
+    for path in EARLIER_INDEX_FILES.map(|name| dir.join(name)) {
+        if path.exists() {
+            fs::remove_file(&path).map_err(io_error(&path))?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the files in `folder`, which need not be there, whose names end so.
+fn remove_files(folder: &Path, extensions: &[&str]) -> Result<(), StoreError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.map_err(io_error(folder))?,
     };
     for entry in entries {
         let path = entry.map_err(io_error(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "evidence" || extension == "partial") {
+        if path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known)) {
             fs::remove_file(&path).map_err(io_error(&path))?;
         }
     }

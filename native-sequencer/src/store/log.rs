@@ -159,12 +159,12 @@ impl Log {
     }
 
     /// Opens the file, and says where the blocks above `known` are, the last one whose place is known, if any is. The file has to
-    /// have the blocks up to `least`. All that it has is durable when this returns.
+    /// have the blocks up to `least`, of which it is said how that is known. All that it has is durable when this returns.
     pub(super) fn open(
         path: &Path,
         genesis: &B256,
         known: Option<Found>,
-        least: u64,
+        (least, how): (u64, &str),
     ) -> Result<(Self, Vec<Found>), StoreError> {
         let open = OpenOptions::new().read(true).write(true).open(path);
         let mut file = open.map_err(|source| match source.kind() {
@@ -191,7 +191,7 @@ impl Log {
             return Err(log.damaged(format!("it has no whole block {} where one should be", height + 1)));
         }
         if height < least {
-            return Err(log.damaged(format!("it ends with block {height}, and block {least} is certified")));
+            return Err(log.damaged(format!("it ends with block {height}, and block {least} is {how}")));
         }
         log.end_at(at, length, found.last())?;
         Ok((log, found))

@@ -2,12 +2,13 @@
 
 use super::{
     error::{Failure, StoreError},
-    index::{self, Entry},
     log::{Found, Log, Part},
-    tables::{self, CERTIFICATES, CODES, LEAVES, META_SNAPSHOT},
+    segments::{Batch, Entry, Last, Segments},
+    snapshot::{Since, Snapshots, with_paths},
+    tables::CERTIFICATES,
 };
 use crate::{
-    block::{SealedBlock, StoredBlock, StoredLeaf},
+    block::{SealedBlock, StoredBlock},
     chain::Head,
     limits,
     state::Codes,
@@ -16,16 +17,18 @@ use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
-    hash::keccak256,
     header::{Header, SignedHeader},
-    key::Key,
     merkle::{self, Frontier},
     tree::{Leaf, Tree},
     wire,
 };
 use rayon::prelude::*;
 use redb::{ReadTransaction, ReadableTable};
-use std::sync::Arc;
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, atomic::AtomicBool, mpsc::sync_channel},
+    thread,
+};
 
 /// What a store held when it was opened: what [`Chain::new`](crate::chain::Chain::new) goes on from.
 #[derive(Debug)]
@@ -41,59 +44,72 @@ pub struct Recovered {
     pub certificate: Option<Arc<Certificate>>,
 }
 
-/// Puts the blocks that were `found` in the log into the index.
+/// Puts the blocks that were `found` in the log into the index, and their code to the others'.
 pub(super) fn catch_up(
-    index: &index::File,
+    segments: &Segments,
     log: &Log,
     config: &ChainConfig,
     found: &[Found],
+    codes: &Codes,
 ) -> Result<(), StoreError> {
-    let many = found.len() > limits::INDEX_BACKLOG + limits::INDEX_BATCH;
-    for batch in found.chunks(limits::INDEX_BATCH) {
+    let (mut batch, go_on) = (Batch::default(), AtomicBool::new(false));
+    for (done, blocks) in found.chunks(limits::RECOVERY_BATCH).enumerate() {
         let entry = |found: &Found| Ok(Entry::new(&read_block(log, config, *found)?, found.at));
-        let entries = batch.par_iter().map(entry).collect::<Result<Vec<Entry>, StoreError>>()?;
-        index.add(log, &entries)?;
-        if let Some(last) = batch.last().filter(|_| many) {
-            tracing::info!(height = last.height, of = found.last().map(|last| last.height), "making the index again");
+        let entries = blocks.par_iter().map(entry).collect::<Result<Vec<Entry>, StoreError>>()?;
+        for entry in entries {
+            entry.codes.iter().for_each(|(hash, code)| codes.insert(*hash, code.clone()));
+            batch.add(entry);
+        }
+        let is_last = (done + 1) * limits::RECOVERY_BATCH >= found.len();
+        if batch.is_full() || is_last {
+            segments.add(&std::mem::take(&mut batch))?;
+            while segments.merge(&go_on)? {}
+            let (height, of) = (blocks.last().map(|last| last.height), found.last().map(|last| last.height));
+            if found.len() > limits::INDEX_BLOCKS {
+                tracing::info!(height, of, "making the index again");
+            }
         }
     }
     Ok(())
 }
 
 /// Checks that the last block in the index is the log's.
-pub(super) fn check_known(index: &index::File, log: &Log, known: Option<Found>) -> Result<(), StoreError> {
-    let Some(Found { height, at }) = known else { return Ok(()) };
+pub(super) fn check_known(segments: &Segments, log: &Log, known: Option<Last>) -> Result<(), StoreError> {
+    let Some(Last { found: Found { height, at }, hash }) = known else { return Ok(()) };
     let signed = decode_header(log, height, &log.read(height, at, Part::Header)?)?;
-    if index.has(height, &signed.header.hash())? {
+    if signed.header.hash() == hash {
         return Ok(());
     }
-    Err(index.damaged(format!("it has another block {height} than the log")))
+    Err(segments.damaged(format!("it has another block {height} than the log")))
 }
 
-/// Reads and checks everything that is needed to go on. The index has all blocks of the log.
+/// What is read to go on. The index has all blocks of the log.
+pub(super) struct Files<'a> {
+    pub(super) segments: &'a Segments,
+    pub(super) snapshots: &'a Snapshots,
+    pub(super) log: &'a Log,
+    pub(super) config: &'a ChainConfig,
+    pub(super) genesis: &'a Tree,
+}
+
+/// Reads and checks everything that is needed to go on. `codes` is all code.
 pub(super) fn recover(
-    index: &index::File,
-    log: &Log,
-    config: &ChainConfig,
+    files: &Files<'_>,
+    codes: Arc<Codes>,
     certificate: Option<Certificate>,
 ) -> Result<Recovered, StoreError> {
-    let last = index.last()?.map_or(0, |last| last.height);
-    let (codes, snapshot, tree) = index.read(|transaction| {
-        Ok((read_codes(transaction)?, tables::height(transaction, META_SNAPSHOT)?, read_leaves(transaction)?))
-    })?;
-    let found = |height| {
-        let at = index.frame(height)?.ok_or_else(|| index.damaged(format!("it lacks block {height}")))?;
-        Ok(Found { height, at })
-    };
-    let blocks = (snapshot.max(1)..=last).map(found).collect::<Result<Vec<Found>, StoreError>>()?;
-    let headers = read_headers(log, config, &blocks)?;
-    let states = restore(index, log, &blocks, &headers, snapshot, tree)?;
-    let first = states.first().map_or(0, |(height, _)| *height);
-    let kept = blocks.iter().copied().filter(|block| block.height >= first);
-    let opened = open_last(log, config, &kept.collect::<Vec<_>>())?;
+    let Files { segments, log, config, .. } = *files;
+    let last = segments.last()?.map_or(0, |last| last.found.height);
+    let recent = files.blocks(last.saturating_sub(limits::HISTORY_BLOCKS) + 1..=last)?;
+    let first = last - one_by_one(log, &recent)? as u64;
+    // The block that the first of the states is after, and those that follow.
+    let kept = files.blocks(first.max(1)..=last)?;
+    let headers = read_headers(log, config, &kept)?;
+    let states = restore(files, &kept, &headers, first)?;
+    let opened = open_last(log, config, &kept)?;
     let head = head(log, config, &headers, opened.last(), &states)?;
     if let Some(certificate) = &certificate {
-        check_certified(log, found(certificate.height)?, certificate)?;
+        check_certified(log, files.block(certificate.height)?, certificate)?;
     }
     let certificate = certificate.map(Arc::new);
 
@@ -102,7 +118,6 @@ pub(super) fn recover(
     let states = states.into_iter().zip(opened).map(|((height, tree), block)| (height, block, tree)).collect();
     Ok(Recovered { states, head, codes, certificate })
 }
-
 /// The headers of these blocks, which have to follow on each other; genesis' if there is none.
 fn read_headers(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec<Header>, StoreError> {
     let read = |block: &Found| {
@@ -121,48 +136,125 @@ fn read_headers(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec
     Ok(if headers.is_empty() { vec![genesis] } else { headers })
 }
 
-/// The last states, by height, the head's at the end. `tree` is the state after block `snapshot`, with which `blocks` begin.
+impl Files<'_> {
+    fn block(&self, height: u64) -> Result<Found, StoreError> {
+        let at = self.segments.frame(height)?;
+        let at = at.ok_or_else(|| self.segments.damaged(format!("it lacks block {height}")))?;
+        Ok(Found { height, at })
+    }
+
+    fn blocks(&self, heights: RangeInclusive<u64>) -> Result<Vec<Found>, StoreError> {
+        heights.map(|height| self.block(height)).collect()
+    }
+
+    /// The state after the newest block up to `height` that there is a snapshot of; the first state if there is none.
+    fn base(&self, height: u64) -> Result<(u64, Tree), StoreError> {
+        for found in self.snapshots.heights()?.into_iter().filter(|found| *found <= height) {
+            if let Some(tree) = self.snapshot(found)? {
+                return Ok((found, tree));
+            }
+            tracing::warn!(height = found, "the snapshot of the state is damaged, and an earlier one is taken");
+            self.snapshots.remove(found)?;
+        }
+        Ok((0, self.genesis.clone()))
+    }
+
+    /// `None` if it is not what the block at `height` left.
+    fn snapshot(&self, height: u64) -> Result<Option<Tree>, StoreError> {
+        let Some(batches) = self.snapshots.read(height)? else { return Ok(None) };
+        let mut tree = Tree::new();
+        match grow(&mut tree, batches) {
+            Err(StoreError::DamagedIndex { .. }) => return Ok(None),
+            grown => grown?,
+        }
+        let block = self.block(height)?;
+        let signed = decode_header(self.log, height, &self.log.read(height, block.at, Part::Header)?)?;
+        Ok((tree.root().0 == signed.header.state_root).then_some(tree))
+    }
+
+    /// What these blocks wrote, block by block; of each, the heights above `newest` are counted.
+    fn writes(&self, height: u64, since: &mut Since, newest: u64) -> Result<Vec<Leaf>, StoreError> {
+        let block = self.block(height)?;
+        let writes = with_paths(self.log.writes(height, block.at)?);
+        if height > newest {
+            since.writes += writes.len() as u64;
+            since.blocks += 1;
+        }
+        Ok(writes)
+    }
+}
+
+/// The last states, by height, from the one after block `first` to the head's. `blocks` are those from `first` on.
 fn restore(
-    index: &index::File,
-    log: &Log,
+    files: &Files<'_>,
     blocks: &[Found],
     headers: &[Header],
-    snapshot: u64,
-    mut tree: Tree,
+    first: u64,
 ) -> Result<Vec<(u64, Tree)>, StoreError> {
     let header = |height: u64| headers.iter().find(|header| header.height == height);
     let check = |height: u64, tree: &Tree| {
         let (expected, found) = (header(height).map(|header| header.state_root), tree.root().0);
-        // The snapshot of a chain without blocks is the genesis state, which was compared before.
-        if expected.is_none_or(|expected| expected == found) {
+        if expected == Some(found) || height == 0 {
             return Ok(());
         }
-        // What blocks wrote has its check in the log: it is the snapshot below that is another.
         let expected = expected.unwrap_or_default();
-        Err(index.damaged(format!("the state after block {height} has root {found}, not {expected}")))
+        Err(files.log.damaged(format!("the state after block {height} has root {found}, not {expected}")))
     };
-    check(snapshot, &tree)?;
-    let above: Vec<Found> = blocks.iter().copied().filter(|block| block.height > snapshot).collect();
-    let together = above.len() - one_by_one(log, &above)?;
-    let (together, one_by_one) = above.split_at(together);
-    let mut leaves = Vec::new();
-    for block in together {
-        leaves.extend(read_writes(log, *block)?);
-        if leaves.len() >= limits::STORE_LEAF_BATCH {
-            tree.update(std::mem::take(&mut leaves));
-        }
-    }
-    tree.update(leaves);
-    let first = together.last().map_or(snapshot, |block| block.height);
+    let newest = files.snapshots.heights()?.first().copied().unwrap_or_default();
+    let (base, mut tree) = files.base(first)?;
+    let mut since = Since::default();
+    let heights = &mut (base + 1..=first);
+    let batches = std::iter::from_fn(|| batch_of_writes(files, heights, &mut since, newest).transpose());
+    grow(&mut tree, batches)?;
     check(first, &tree)?;
     let mut states = vec![(first, tree)];
-    for block in one_by_one {
+    for block in blocks.iter().filter(|block| block.height > first) {
         let Some(mut tree) = states.last().map(|(_, tree)| tree.clone()) else { break };
-        tree.update(read_writes(log, *block)?);
+        tree.update(files.writes(block.height, &mut since, newest)?);
         check(block.height, &tree)?;
         states.push((block.height, tree));
     }
+    files.snapshots.set_since(since);
     Ok(states)
+}
+
+/// What the next of these blocks wrote, as many as go onto a state at once: ascending by path, the last of each key.
+fn batch_of_writes(
+    files: &Files<'_>,
+    heights: &mut RangeInclusive<u64>,
+    since: &mut Since,
+    newest: u64,
+) -> Result<Option<Vec<Leaf>>, StoreError> {
+    let mut leaves = Vec::new();
+    while leaves.len() < limits::STORE_LEAF_BATCH
+        && let Some(height) = heights.next()
+    {
+        leaves.extend(files.writes(height, since, newest)?);
+    }
+    // The order of the blocks is kept, so that the last one counts.
+    leaves.reverse();
+    leaves.sort_by_key(|leaf| leaf.path);
+    leaves.dedup_by_key(|leaf| leaf.path);
+    Ok(Some(leaves).filter(|leaves| !leaves.is_empty()))
+}
+
+/// Puts leaves onto a state, batch by batch; while one goes in, the next is read.
+fn grow(
+    tree: &mut Tree,
+    batches: impl Iterator<Item = Result<Vec<Leaf>, StoreError>> + Send,
+) -> Result<(), StoreError> {
+    thread::scope(|scope| {
+        let (sender, receiver) = sync_channel(1);
+        scope.spawn(move || {
+            let mut batches = batches;
+            // Nobody receives what follows on an error.
+            while batches.next().is_some_and(|batch| sender.send(batch).is_ok()) {}
+        });
+        for batch in receiver {
+            tree.update(batch?);
+        }
+        Ok(())
+    })
 }
 
 /// Checks that the log has the block that is certified.
@@ -184,13 +276,6 @@ fn one_by_one(log: &Log, blocks: &[Found]) -> Result<usize, StoreError> {
         }
     }
     Ok(blocks.len())
-}
-
-fn read_writes(log: &Log, block: Found) -> Result<Vec<Leaf>, StoreError> {
-    let writes = log.writes(block.height, block.at)?;
-    let paths = Key::paths(writes.iter().map(|leaf| &leaf.key));
-    let leaf = |(path, StoredLeaf { key, version, value })| Leaf { path, key, version, value };
-    Ok(paths.into_iter().zip(writes).map(leaf).collect())
 }
 
 /// The last of `blocks`, as many as stay decoded in memory.
@@ -232,33 +317,6 @@ fn head(
         return Err(log.damaged(format!("block {height} has another log of ancestors")));
     }
     Ok(Head { header: header.clone(), hash: header.hash(), state: state.clone(), ancestors })
-}
-
-fn read_codes(transaction: &ReadTransaction) -> Result<Arc<Codes>, Failure> {
-    let codes = Codes::default();
-    for entry in transaction.open_table(CODES)?.iter()? {
-        let (hash, code) = entry?;
-        let (hash, code) = (B256::new(*hash.value()), Bytes::copy_from_slice(code.value()));
-        if keccak256(&code) != hash {
-            return Err(Failure::Damaged(format!("the code {hash} is other code")));
-        }
-        codes.insert(hash, code);
-    }
-    Ok(Arc::new(codes))
-}
-
-fn read_leaves(transaction: &ReadTransaction) -> Result<Tree, Failure> {
-    let mut tree = Tree::new();
-    let mut batch: Vec<Leaf> = Vec::with_capacity(limits::STORE_LEAF_BATCH);
-    for entry in transaction.open_table(LEAVES)?.iter()? {
-        let (_, encoded) = entry?;
-        batch.push((&tables::decode_leaf(encoded.value())?).into());
-        if batch.len() == limits::STORE_LEAF_BATCH {
-            tree.update(std::mem::replace(&mut batch, Vec::with_capacity(limits::STORE_LEAF_BATCH)));
-        }
-    }
-    tree.update(batch);
-    Ok(tree)
 }
 
 fn read_block(log: &Log, config: &ChainConfig, block: Found) -> Result<SealedBlock, StoreError> {

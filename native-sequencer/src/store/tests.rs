@@ -2,6 +2,8 @@
 
 pub(crate) mod chain;
 mod crash;
+mod index;
+mod snapshot;
 
 use super::{ArchiveError, ImportError, ReplayError, Store, StoreError, import, recover::Recovered};
 use crate::{block::SealedBlock, limits};

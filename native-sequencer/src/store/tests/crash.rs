@@ -1,18 +1,28 @@
 //! Crashes and damage: what a disk holds when the power fails, for any moment and any part of what was not yet synced.
 
 use super::{
-    super::{StoreError, folder::LOG_FILE},
+    super::{
+        StoreError,
+        folder::{INDEX_FOLDER, LOG_FILE},
+    },
     chain::blocks,
     check, open, stored,
 };
 use ocelli_core::certificate::Certificate;
 use proptest::prelude::*;
-use std::{fs, path::Path, sync::OnceLock};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 const APPENDED: usize = 6;
 /// What a disk writes at once or not at all, in bytes.
 const SECTOR: usize = 512;
-const INDEX: &str = "index.redb";
+
+/// What is in a folder.
+pub(super) type Files = Vec<(OsString, Vec<u8>)>;
 
 /// The files of a chain at every length that it had.
 struct Recorded {
@@ -21,7 +31,21 @@ struct Recorded {
     /// How long the log was after so many blocks.
     lengths: Vec<usize>,
     /// What the index was after so many blocks.
-    indexes: Vec<Vec<u8>>,
+    indexes: Vec<Files>,
+}
+
+fn index(dir: &Path) -> PathBuf {
+    dir.join(INDEX_FOLDER)
+}
+
+pub(super) fn read_folder(dir: &Path) -> Files {
+    let entries = fs::read_dir(dir).expect("a folder").map(|entry| entry.expect("an entry"));
+    entries.map(|entry| (entry.file_name(), fs::read(entry.path()).expect("reads"))).collect()
+}
+
+pub(super) fn write_folder(dir: &Path, files: &Files) {
+    fs::create_dir_all(dir).expect("a folder");
+    files.iter().for_each(|(name, bytes)| fs::write(dir.join(name), bytes).expect("writes"));
 }
 
 fn recorded() -> &'static Recorded {
@@ -29,13 +53,13 @@ fn recorded() -> &'static Recorded {
     RECORDED.get_or_init(|| {
         let dir = stored(0);
         let read = |name: &str| fs::read(dir.path().join(name)).expect("reads");
-        let (mut lengths, mut indexes) = (vec![read(LOG_FILE).len()], vec![read(INDEX)]);
+        let (mut lengths, mut indexes) = (vec![read(LOG_FILE).len()], vec![read_folder(&index(dir.path()))]);
         for (block, writes) in blocks().from(0).take(APPENDED) {
             let (store, _) = open(dir.path(), blocks()).expect("opens");
             store.append(block, writes).expect("appends");
             lengths.push(read(LOG_FILE).len());
             drop(store);
-            indexes.push(read(INDEX));
+            indexes.push(read_folder(&index(dir.path())));
         }
         Recorded { chain: read("chain.redb"), log: read(LOG_FILE), lengths, indexes }
     })
@@ -48,7 +72,7 @@ fn folder(log: &[u8], indexed: Option<usize>) -> tempfile::TempDir {
     write("chain.redb", &recorded().chain);
     write(LOG_FILE, log);
     if let Some(indexed) = indexed {
-        write(INDEX, &recorded().indexes[indexed]);
+        write_folder(&index(dir.path()), &recorded().indexes[indexed]);
     }
     dir
 }
@@ -116,23 +140,36 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_index_is_told_and_can_be_deleted(
-        at in 0.0..1.0_f64, length in 1..5_000_usize, fill in any::<u8>()
+    fn a_damaged_index_answers_what_is_true_or_nothing(
+        hit in any::<prop::sample::Index>(), at in 0.0..1.0_f64, length in 1..5_000_usize, fill in proptest::option::of(any::<u8>())
     ) {
         let dir = folder(&recorded().log, Some(APPENDED));
-        let mut index = recorded().indexes[APPENDED].clone();
-        let at = (at * index.len() as f64) as usize;
-        let end = index.len().min(at + length);
-        index[at..end].fill(fill);
-        fs::write(dir.path().join(INDEX), index).expect("writes");
-        // redb asserts in its own structures, so damage there may also end the process instead of giving an error.
-        let opened = std::panic::catch_unwind(|| open(dir.path(), blocks()).map(|(_, recovered)| recovered));
-        match opened {
-            Ok(Ok(recovered)) => check(&recovered, APPENDED),
-            Ok(Err(StoreError::DamagedIndex { .. } | StoreError::Io { .. })) | Err(_) => {}
-            Ok(Err(other)) => prop_assert!(false, "{other:?}"),
+        let files = &recorded().indexes[APPENDED];
+        let (name, mut bytes) = files[hit.index(files.len())].clone();
+        let at = (at * bytes.len() as f64) as usize;
+        match fill {
+            None => bytes.truncate(at),
+            Some(byte) => {
+                let end = bytes.len().min(at + length);
+                bytes[at..end].fill(byte);
+            }
         }
-        fs::remove_file(dir.path().join(INDEX)).expect("removes");
+        fs::write(index(dir.path()).join(name), bytes).expect("writes");
+        match open(dir.path(), blocks()) {
+            Ok((store, recovered)) => {
+                check(&recovered, APPENDED);
+                for block in &blocks().blocks[..APPENDED] {
+                    let height = block.header().height;
+                    let found = [store.height_of(&block.hash), store.signed_header(height).map(|found| found.map(|_| height))];
+                    for found in found {
+                        prop_assert!(matches!(found, Err(StoreError::DamagedIndex { .. })) || matches!(found, Ok(Some(found)) if found == height), "{:?}", found);
+                    }
+                }
+            }
+            Err(StoreError::DamagedIndex { .. }) => {}
+            Err(other) => prop_assert!(false, "{other:?}"),
+        }
+        fs::remove_dir_all(index(dir.path())).expect("removes");
         goes_on(dir.path(), APPENDED);
     }
 }
@@ -176,7 +213,7 @@ fn a_log_that_lacks_what_is_certified_is_not_gone_on_with() {
         let log = fs::read(dir.path().join(LOG_FILE)).expect("reads");
         let shorter = &log[..recorded().lengths[4]];
         fs::write(dir.path().join(LOG_FILE), shorter).expect("writes");
-        fs::remove_file(dir.path().join(INDEX)).expect("removes");
+        fs::remove_dir_all(index(dir.path())).expect("removes");
         let refused = open(dir.path(), blocks()).expect_err("a certified block is missing");
         assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
         assert!(refused.to_string().contains("certified"), "{refused}");
@@ -185,11 +222,7 @@ fn a_log_that_lacks_what_is_certified_is_not_gone_on_with() {
 }
 
 #[test]
-fn an_index_that_was_being_made_or_is_of_other_blocks_is_no_obstacle() {
-    let dir = stored(3);
-    fs::rename(dir.path().join(INDEX), dir.path().join("index.redb.new")).expect("renames");
-    goes_on(dir.path(), 3);
-
+fn an_index_that_is_of_other_blocks_is_no_obstacle() {
     let dir = stored(3);
     for name in ["chain.redb", LOG_FILE] {
         fs::remove_file(dir.path().join(name)).expect("removes");
@@ -224,10 +257,23 @@ fn a_log_without_the_file_of_its_chain_is_not_written_over() {
 }
 
 #[test]
+fn the_file_that_held_the_index_before_goes() {
+    let dir = stored(1);
+    fs::write(dir.path().join("index.redb"), "an earlier release's").expect("writes");
+    goes_on(dir.path(), 1);
+    assert!(!dir.path().join("index.redb").exists());
+}
+
+#[test]
 fn an_index_of_another_chain_is_made_again() {
     let dir = stored(3);
-    let other = tempfile::tempdir().expect("a folder");
-    drop(open(other.path(), &super::chain::make(0, 7)).expect("opens"));
-    fs::copy(other.path().join(INDEX), dir.path().join(INDEX)).expect("copies");
+    let (other, made) = (tempfile::tempdir().expect("a folder"), super::chain::make(2, 7));
+    let (store, _) = open(other.path(), &made).expect("opens");
+    made.from(0).for_each(|(block, writes)| store.append(block, writes).expect("appends"));
+    store.snapshots.begin(2, &made.states[2]);
+    store.snapshots.wait();
+    drop(store);
+    fs::remove_dir_all(index(dir.path())).expect("removes");
+    write_folder(&index(dir.path()), &read_folder(&index(other.path())));
     goes_on(dir.path(), 3);
 }
