@@ -63,12 +63,14 @@ impl ExecutedRow {
         RowBody::new(self.transactions.clone(), &self.effects)
     }
 
-    /// The row's header, given the encoding of its body.
-    pub fn header(&self, body: &[u8]) -> RowHeader {
-        self.header_with(wire::body_hash(body))
+    /// The encoding of the row's body.
+    pub fn encoded_body(&self) -> Vec<u8> {
+        let body = self.body();
+        wire::encode_about(&body, body.bytes_about())
     }
 
-    fn header_with(&self, body_hash: B256) -> RowHeader {
+    /// The row's header, given the hash of its body's encoding.
+    pub fn header(&self, body_hash: B256) -> RowHeader {
         RowHeader {
             kind: self.kind,
             tx_count: self.transactions.len() as u32,

@@ -5,10 +5,14 @@
 //! second spelling that postcard would accept (long varints, padded integers). Which of the rules a length breaks that is
 //! spelled in more bytes than any length takes depends on how wide `usize` is, so both have one error.
 
-use crate::hash::keccak256;
+use crate::{
+    hash::{keccak256, keccak256_each},
+    parallel::Parallel,
+};
 use alloc::vec::Vec;
 use alloy_primitives::B256;
 use core::marker::PhantomData;
+use postcard::ser_flavors::Flavor;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, Error, SeqAccess, Visitor},
@@ -16,6 +20,9 @@ use serde::{
 
 /// The version byte that every encoded object begins with.
 pub const VERSION: u8 = 1;
+
+/// Bodies that one thread hashes at a time.
+const HASHED_AT_ONCE: usize = 8;
 
 /// Why bytes are not an encoded object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +60,35 @@ impl core::error::Error for WireError {}
 /// Serialising to a growing buffer cannot fail for the types of this crate: they hold no maps of unknown length and no
 /// type that postcard lacks. Should one ever be added, the empty result decodes to an error everywhere.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, alloc::vec![VERSION]).unwrap_or_default()
+    encode_about(value, 0)
+}
+
+/// [`encode`], where the encoding is expected to take no more than so many `bytes`: then it is not copied while it grows.
+pub fn encode_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
+    let mut encoded = Vec::with_capacity(bytes);
+    encoded.push(VERSION);
+    postcard::serialize_with_flavor(value, Encoded(encoded)).unwrap_or_default()
+}
+
+/// An encoding that grows by whole slices.
+struct Encoded(Vec<u8>);
+
+impl Flavor for Encoded {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// Decodes `bytes` of at most `limit` bytes, accepting each value in one encoding only.
@@ -69,12 +104,20 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8], limit: usize) -> Re
         return Err(WireError::UnknownVersion);
     }
     let (value, rest) = postcard::take_from_bytes::<T>(content).map_err(|_| WireError::Malformed)?;
-    if rest.is_empty() && encode(&value) == bytes { Ok(value) } else { Err(WireError::Malformed) }
+    if rest.is_empty() && encode_about(&value, bytes.len()) == bytes { Ok(value) } else { Err(WireError::Malformed) }
 }
 
 /// The hash of an encoded body, which its header commits to.
 pub fn body_hash(encoded: &[u8]) -> B256 {
     keccak256(encoded)
+}
+
+/// [`body_hash`] of each, in order: cheaper than one by one.
+pub fn body_hashes(threads: &impl Parallel, bodies: &[&[u8]]) -> Vec<B256> {
+    // As many at a time as are hashed side by side, or fewer, so that every thread has as much to do.
+    let groups = bodies.len().div_ceil(HASHED_AT_ONCE).max(1);
+    let groups: Vec<&[&[u8]]> = bodies.chunks(bodies.len().div_ceil(groups).max(1)).collect();
+    threads.map(&groups, |group| keccak256_each(group)).into_iter().flatten().collect()
 }
 
 /// Deserialises a list of at most `MOST` elements, for lists whose elements take more room in memory than in an encoding.

@@ -36,6 +36,9 @@ pub struct StoredBlock {
     pub codes: Vec<(B256, Bytes)>,
 }
 
+/// About what an encoded block takes besides its bodies, results and code: manifest, header, ancestors.
+const BYTES_WITHOUT_LISTS: usize = 1 << 14;
+
 /// A leaf without its path, which follows from the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredLeaf {
@@ -88,7 +91,12 @@ impl StoredBlock {
 
     /// The bytes that the store keeps.
     pub fn encode(&self) -> Vec<u8> {
-        wire::encode(self)
+        let bodies = self.row_bodies.iter().chain(&self.column_bodies).map(|body| body.len() + 5).sum::<usize>();
+        let logs = self.results.iter().flatten().flat_map(|(_, receipt)| &receipt.logs);
+        let logs: usize = logs.map(|log| 40 + 32 * log.topics.len() + log.data.len()).sum();
+        let results = logs + self.results.iter().map(|row| 40 * row.len()).sum::<usize>();
+        let codes: usize = self.codes.iter().map(|(_, code)| 40 + code.len()).sum();
+        wire::encode_about(self, BYTES_WITHOUT_LISTS + bodies + results + codes)
     }
 
     /// Reads what [`Self::encode`] wrote.
@@ -233,7 +241,7 @@ fn decode_transactions(stored: &StoredBlock, params: &Params) -> Option<Vec<Tran
 /// Each transaction with what its place gives it; `None` if there are not as many as results.
 fn place(stored: &StoredBlock, transactions: impl IntoIterator<Item = Transaction>) -> Option<Vec<SealedTransaction>> {
     let mut transactions = transactions.into_iter();
-    let mut sealed = Vec::new();
+    let mut sealed = Vec::with_capacity(stored.results.iter().map(Vec::len).sum());
     let (mut cumulative_gas_used, mut first_log) = (0, 0);
     for (row, results) in stored.results.iter().enumerate() {
         for (index, (sender, receipt)) in results.iter().enumerate() {

@@ -15,7 +15,7 @@ use crate::{
     wire,
 };
 use alloc::vec::Vec;
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 
 /// A block before it is signed.
 #[derive(Clone, Debug)]
@@ -85,8 +85,7 @@ pub fn assemble_by(
         after.update(writes.clone());
         (writes, after)
     };
-    let ((writes, after), made) = threads.join(update, || threads.map(rows, make_row));
-    let (row_headers, row_bodies) = made.into_iter().unzip();
+    let ((writes, after), (row_headers, row_bodies)) = threads.join(update, || make_rows(threads, rows));
     let params = config.params_at(parent.height.saturating_add(1));
     let columns = build_columns(threads, &params.limits, state, &after, &placed)?;
 
@@ -97,9 +96,11 @@ pub fn assemble_by(
     Ok(AssembledBlock { header, manifest, row_bodies, column_bodies, cells, writes, state: after })
 }
 
-fn make_row(row: &ExecutedRow) -> (RowHeader, Bytes) {
-    let body = wire::encode(&row.body());
-    (row.header(&body), body.into())
+fn make_rows(threads: &impl Parallel, rows: &[ExecutedRow]) -> (Vec<RowHeader>, Vec<Bytes>) {
+    let bodies: Vec<Bytes> = threads.map(rows, |row| row.encoded_body().into());
+    let hashes = wire::body_hashes(threads, &bodies.iter().map(AsRef::as_ref).collect::<Vec<_>>());
+    let hashed: Vec<(&ExecutedRow, B256)> = rows.iter().zip(hashes).collect();
+    (threads.map(&hashed, |(row, hash)| row.header(*hash)), bodies)
 }
 
 /// What the written keys hold after all rows, ascending by path.

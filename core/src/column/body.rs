@@ -48,3 +48,12 @@ pub struct ColumnBody {
     /// Proves the keys' versions and values, or their absence, under `root_before`.
     pub proof: Proof,
 }
+
+impl ColumnBody {
+    /// About how long the encoding is, rather more than less.
+    pub(super) fn bytes_about(&self) -> usize {
+        // Address and slot, version, a value; index, another value.
+        let cells: usize = self.cells.iter().map(|cell| 10 + cell.accesses.len() * (4 + 20)).sum();
+        20 + self.keys.len() * (53 + 4 + 20) + cells + self.proof.bytes_about()
+    }
+}

@@ -113,6 +113,10 @@ pub fn build_columns(
         }
     }
     built.sort_unstable_by_key(|column| column.header.prefix);
+    let hashes = wire::body_hashes(threads, &built.iter().map(|column| column.body.as_slice()).collect::<Vec<_>>());
+    for (column, hash) in built.iter_mut().zip(hashes) {
+        column.header.body_hash = hash;
+    }
     Ok(built)
 }
 
@@ -139,6 +143,7 @@ fn cut<'a>(
     Ok(())
 }
 
+/// A column, but for the hash of its body.
 fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
     let Range { prefix, cells } = range;
     let Indexed { paths, keys, indexes } = index(cells);
@@ -151,7 +156,7 @@ fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
         RowCell { row: row as u32, accesses: accesses.collect() }
     });
     let body = ColumnBody { cells: listed.collect(), keys, proof: before.prove(prefix, &paths) };
-    let body = wire::encode(&body);
+    let body = wire::encode_about(&body, body.bytes_about());
     let leaves = merkle::leaf_hashes(cells.iter().map(|cell| cell_leaf(cell.iter().map(|placed| &placed.access))));
     let tree = merkle::paths(&leaves);
     let header = ColumnHeader {
@@ -160,7 +165,7 @@ fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
         root_after: after.subtree(prefix),
         cells_root: tree.root(),
         access_count: range.accesses() as u32,
-        body_hash: wire::body_hash(&body),
+        body_hash: B256::ZERO,
     };
     BuiltColumn { header, body, cells: tree }
 }

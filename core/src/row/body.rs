@@ -101,6 +101,14 @@ impl RowBody {
         Self { transactions, accounts, slots, codes }
     }
 
+    /// About how long the encoding is, rather more than less.
+    pub(super) fn bytes_about(&self) -> usize {
+        let transactions = self.transactions.iter().map(|bytes| bytes.len() + BYTES_A_TRANSACTION).sum::<usize>();
+        // Version, nonce, balance, code hash; version and word.
+        let keys = self.accounts.len() * (10 + 10 + 33 + 33) + self.slots.len() * (10 + 33);
+        BYTES_WITHOUT_CONTENT + transactions + keys + self.codes.len() * (32 + 5)
+    }
+
     /// Checks what can be said of the lists before anything is executed.
     ///
     /// # Errors

@@ -257,7 +257,7 @@ fn check_use(row: &ExecutedRow, listed: &Listed<'_>, codes: &BTreeMap<B256, Code
 }
 
 fn check_header(header: &RowHeader, row: &ExecutedRow) -> Result<(), RowFault> {
-    let found = row.header_with(header.body_hash);
+    let found = row.header(header.body_hash);
     let fields = [
         (header.kind == found.kind, RowHeaderField::Kind),
         (header.tx_count == found.tx_count, RowHeaderField::TxCount),

@@ -2,7 +2,7 @@
 
 use super::{Transaction, TransactionError};
 use crate::{
-    hash::keccak256,
+    hash::{keccak256, keccak256_many},
     signature::{self, Signature},
 };
 use alloc::vec::Vec;
@@ -43,8 +43,9 @@ impl Recovered {
     /// order, never another than [`Self::new`] gives.
     pub fn recover_many(transactions: Vec<Transaction>) -> Vec<Result<Self, TransactionError>> {
         let mut signed: Vec<(B256, Signature)> = Vec::with_capacity(transactions.len());
-        for transaction in &transactions {
-            signed.push((transaction.signing_hash(), transaction.signature));
+        let hashes = keccak256_many(transactions.iter().map(|transaction| transaction.envelope.encoded_for_signing()));
+        for (transaction, hash) in transactions.iter().zip(hashes) {
+            signed.push((hash, transaction.signature));
             signed.extend(transaction.authorizations().iter().filter_map(signed_hash));
         }
         let mut signers = signature::recover_many(&signed).into_iter();

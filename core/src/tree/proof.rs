@@ -215,6 +215,11 @@ impl Writer<'_> {
 }
 
 impl Proof {
+    /// About how long the encoding is, rather more than less.
+    pub(crate) fn bytes_about(&self) -> usize {
+        20 + self.shape.len() + self.siblings.len() * 32 + self.leaves.len() * (32 + 4 + 40)
+    }
+
     /// Checks that `touched` is what stands at these paths in the subtree at `prefix` with hash `root`.
     ///
     /// Takes one hash for each bit of the shape and each touched path at most, and goes 256 levels deep at most, whatever
