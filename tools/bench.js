@@ -35,6 +35,7 @@ const TASKS = [
 const NATIVE = [
   { command: "kernels", args: [], quick: ["--rounds", "1", "--keys", "20000", "--batch", "1000"] },
   { command: "pipeline", args: ["--seconds", "15"], quick: ["--seconds", "1", "--accounts", "10000", "--transactions", "1000"] },
+  { command: "executor", args: [], quick: ["--rounds", "1", "--accounts", "10000", "--transactions", "1000"] },
   { command: "network", args: ["--anvil", anvilBinary()], quick: ["--seconds", "1", "--rounds", "1", "--anvil", anvilBinary()] },
   { command: "restart", args: [], quick: ["--accounts", "1000", "--transactions", "4000"] },
 ];

@@ -1,10 +1,11 @@
-//! Measuring: kernels, the pipeline, what tasks cost to check.
+//! Measuring: kernels, the executor, the pipeline, the network, restarting, what tasks cost to check.
 //!
 //! Figures are medians, beside a peer's where there is one. Nothing here is asserted: machines differ and are shared.
 //! `npm run bench` runs all of it and writes `docs/benchmarks.md`.
 
 pub mod chain;
 pub mod exchange;
+pub mod executor;
 pub mod figure;
 pub mod kernels;
 pub mod network;

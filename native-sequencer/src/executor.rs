@@ -22,6 +22,7 @@ use ocelli_core::{
 };
 use plan::{AtHand, Member, Plan};
 use rayon::prelude::*;
+use std::time::{Duration, Instant};
 
 /// All rows of a block, in order, and the transactions that turned out not to be valid.
 #[derive(Debug, Default)]
@@ -38,6 +39,17 @@ pub struct ExecutedBlock {
     pub ran_twice: usize,
     /// Lanes that the transactions fell into.
     pub lanes: usize,
+    /// How long what could run side by side took.
+    pub trace: Trace,
+}
+
+/// How long each piece of work took that could run beside the others of its phase.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Speculation: each chunk of groups.
+    pub tried: Vec<Duration>,
+    /// Execution: each chain of rows.
+    pub ran: Vec<Duration>,
 }
 
 impl ExecutedBlock {
@@ -64,6 +76,7 @@ pub fn execute(
     base.writes.apply(&opening.effects);
     let mut plan = Plan::new(env, &base, transactions, forecast);
     let refused = std::mem::take(&mut plan.refused);
+    let tried = std::mem::take(&mut plan.tried);
     let base = AtHand { base: &base, plan: &plan };
 
     let promised = &transactions[..promised.min(transactions.len())];
@@ -75,6 +88,7 @@ pub fn execute(
         members: vec![Vec::new()],
         refused,
         lanes: plan.lanes,
+        trace: Trace { tried, ran: chains.iter().map(|chain| chain.took).collect() },
         ..ExecutedBlock::default()
     };
     let mut late: Vec<usize> = Vec::new();
@@ -121,10 +135,12 @@ struct Chain {
     late: Vec<usize>,
     /// Transactions that ran though they had been tried.
     ran_twice: usize,
+    took: Duration,
 }
 
 impl Chain {
     fn run<S: Source>(mut run: Run<'_, S>, transactions: &[Recovered], chain: &[Member], plan: &Plan) -> Self {
+        let started = Instant::now();
         let mut late_senders = AddressSet::default();
         let mut late = Vec::new();
         let mut full = false;
@@ -147,7 +163,8 @@ impl Chain {
                 Pushed::BlockIsFull => full = true,
             }
         }
-        Self { late, ..run.finish() }
+        let chain = run.finish();
+        Self { late, took: started.elapsed(), ..chain }
     }
 
     fn run_alone<S: Source>(mut run: Run<'_, S>, transactions: &[Recovered], members: &[usize]) -> Self {

@@ -33,6 +33,18 @@ test("the pipeline makes valid blocks of every workload, transfers, tokens and s
   }
 });
 
+test("the executor's use of cores is measured from independent transfers to one lane", { timeout: 240_000 }, async () => {
+  const figures = await measure(["executor", "--accounts", "300", "--transactions", "100", "--rounds", "1"]);
+  for (const workload of ["transfers", "zipf", "hot_pair", "mix"]) {
+    for (const part of ["two_threads", "computed_2", "computed_4", "computed_16", "computed_64", "ran_once"]) {
+      assert.ok(figures.has(`executor.${workload}.${part}`), `${workload} ${part}`);
+    }
+  }
+  // There is one lane, so it was foreseen once it had been seen, and more cores have nothing to do.
+  assert.equal(figures.get("executor.hot_pair.ran_once"), 100);
+  assert.equal(figures.get("executor.hot_pair.computed_64"), figures.get("executor.hot_pair.computed_2"));
+});
+
 test("tasks are checked, and written for others to check", { timeout: 120_000 }, async () => {
   const out = join(folder, "tasks");
   const size = ["--workload", "erc20", "--accounts", "1000", "--transactions", "300", "--rounds", "1"];

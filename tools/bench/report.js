@@ -33,6 +33,12 @@ const MEANINGS = {
   ".p50": "half of the answers take less",
   ".p99": "99 of 100 answers take less",
   ".disk": "on disk",
+  ".two_threads": "two threads",
+  ".computed_2": "two cores, computed",
+  ".computed_4": "four cores, computed",
+  ".computed_16": "16 cores, computed",
+  ".computed_64": "64 cores, computed",
+  ".ran_once": "of the transactions did in rows what they did when they were tried, and ran once",
   ".store": "open as served, append durably",
   ".row_body": "row bodies",
   ".column_body": "column bodies",
@@ -71,6 +77,16 @@ const SECTIONS = [
       "their hashes, so that a block hashes only the paths that it changed, on all cores. It writes nothing to disk and makes " +
       "neither receipts nor proofs. By itself: `ocelli bench pipeline`, with `--accounts` and `--seconds`.",
     holds: (name) => /^(transfers|erc20|swaps)(\.|$)/.test(name),
+  },
+  {
+    title: "The executor's use of cores",
+    about:
+      "The same blocks of 10,000 transactions executed by one thread and by two, by turns, after two blocks like them; *times " +
+      "better* is over one thread. `transfers` are independent, `zipf` are ERC-20 transfers to accounts after Zipf's law, all of " +
+      "`hot_pair` are swaps at one pair, `mix` has all of them. What more cores would give is computed from the trace of the run " +
+      "in one thread: the longest pieces first, each on the core that is free, and all that is not in the trace on one. By " +
+      "itself: `ocelli bench executor`.",
+    holds: (name) => name.startsWith("executor."),
   },
   {
     title: "Network and restart",

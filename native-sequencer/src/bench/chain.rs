@@ -5,7 +5,7 @@ use crate::{
     block::SealedBlock,
     chain::Head,
     dev,
-    executor::{self, Forecast},
+    executor::{self, ExecutedBlock, Forecast},
     genesis_file::{Genesis, GenesisFile},
     state::{Codes, Snapshot},
     store::Store,
@@ -160,24 +160,38 @@ impl MeasuredChain {
         Ok(recover(raw, self.genesis.config.params_at(self.head.height + 1))?)
     }
 
+    /// Executes transactions as the next block, of which nothing is kept, nor learned.
+    ///
+    /// # Errors
+    /// As [`Self::block`].
+    pub fn execute(&self, recovered: &[Recovered]) -> Result<ExecutedBlock, BenchError> {
+        self.execute_by(recovered, &mut self.forecast.clone())
+    }
+
+    fn execute_by(&self, recovered: &[Recovered], forecast: &mut Forecast) -> Result<ExecutedBlock, BenchError> {
+        let env = Env::after(&self.genesis.config, &self.head, self.next_time_ms());
+        let executed = executor::execute(&env, &self.snapshot, recovered, 0, forecast)?;
+        if executed.refused.is_empty() { Ok(executed) } else { Err(BenchError::Invalid("a transaction was refused")) }
+    }
+
+    const fn next_time_ms(&self) -> u64 {
+        self.head.time_ms + 1_000
+    }
+
     /// Makes the next block of transactions whose senders are known.
     fn make(&mut self, recovered: &[Recovered]) -> Result<MadeBlock, BenchError> {
-        let config = &self.genesis.config;
-        let env = Env::after(config, &self.head, self.head.time_ms + 1_000);
         let mut stages = Stages::default();
-
         let started = Instant::now();
-        let executed = executor::execute(&env, &self.snapshot, recovered, 0, &mut self.forecast)?;
+        let mut forecast = std::mem::take(&mut self.forecast);
+        let executed = self.execute_by(recovered, &mut forecast)?;
+        self.forecast = forecast;
         stages.execute = started.elapsed();
-        if !executed.refused.is_empty() {
-            return Err(BenchError::Invalid("a transaction was refused"));
-        }
 
         let started = Instant::now();
         let parent_ancestors = self.ancestors.clone();
-        let moment = (env.time_ms, self.head.term);
+        let moment = (self.next_time_ms(), self.head.term);
         let (head, ancestors, tree) = (&self.head, &mut self.ancestors, &self.snapshot.tree);
-        let assembled = assemble_by(&AllThreads, config, head, ancestors, moment, tree, &executed.rows)
+        let assembled = assemble_by(&AllThreads, &self.genesis.config, head, ancestors, moment, tree, &executed.rows)
             .map_err(|_| BenchError::Invalid("too many columns"))?;
         let signature = self.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };

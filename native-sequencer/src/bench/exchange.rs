@@ -6,7 +6,7 @@ use super::{BenchError, token::Token};
 use alloy_primitives::{Address, Bytes, U256, hex, keccak256};
 use std::path::Path;
 
-/// Pairs.
+/// Pairs of the usual exchange.
 pub const PAIRS: usize = 100;
 /// Tokens, of which any two are a pair until there are enough.
 const TOKENS: usize = 15;
@@ -47,11 +47,12 @@ fn word(address: Address) -> U256 {
 }
 
 impl Exchange {
-    /// The exchange that `deployer` sets up, of the bytecode under `packages`, the folder `@uniswap` of npm's packages.
+    /// The exchange of so many pairs that `deployer` sets up, of the bytecode under `packages`, the folder `@uniswap` of npm's
+    /// packages.
     ///
     /// # Errors
     /// [`BenchError::Contracts`] if a contract is not there.
-    pub fn new(packages: &Path, deployer: Address) -> Result<Self, BenchError> {
+    pub fn new(packages: &Path, pairs: usize, deployer: Address) -> Result<Self, BenchError> {
         let (factory, weth, router) = (deployer.create(0), deployer.create(1), deployer.create(2));
         let code = |file: &str| bytecode(&packages.join(file));
         let with = |mut code: Vec<u8>, arguments: Vec<u8>| {
@@ -63,7 +64,7 @@ impl Exchange {
             with(code("v2-periphery/build/WETH9.json")?, Vec::new()),
             with(code("v2-periphery/build/UniswapV2Router02.json")?, words([word(factory), word(weth)])),
         ];
-        let pairs = (0..TOKENS).flat_map(|one| (0..one).map(move |other| (one, other))).take(PAIRS).collect();
+        let pairs = (0..TOKENS).flat_map(|one| (0..one).map(move |other| (one, other))).take(pairs).collect();
         Ok(Self { router, deployer, pairs, creations })
     }
 
@@ -76,7 +77,7 @@ impl Exchange {
         };
         (0..TOKENS).for_each(|token| give(token, self.deployer));
         for (index, trader) in traders.enumerate() {
-            let (one, other) = self.pairs[index % PAIRS];
+            let (one, other) = self.pairs[index % self.pairs.len()];
             give(one, trader);
             give(other, trader);
         }
@@ -97,7 +98,7 @@ impl Exchange {
 
     /// Calldata of a swap of `amount` by the trader with this index, there or back.
     pub fn swap(&self, index: usize, trader: Address, amount: u64, back: bool) -> Bytes {
-        let (one, other) = self.pairs[index % PAIRS];
+        let (one, other) = self.pairs[index % self.pairs.len()];
         let (from, to) = if back { (other, one) } else { (one, other) };
         let path = U256::from(5 * 32);
         let arguments = words([

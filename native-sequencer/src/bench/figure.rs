@@ -19,6 +19,8 @@ pub enum Unit {
     BytesPerTransaction,
     /// Bytes a key of the state.
     BytesPerKey,
+    /// Of a hundred.
+    Percent,
     /// A number of things.
     Count,
 }
@@ -34,6 +36,7 @@ impl Unit {
             Self::Bytes => "bytes",
             Self::BytesPerTransaction => "bytes/tx",
             Self::BytesPerKey => "bytes/key",
+            Self::Percent => "%",
             Self::Count => "",
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     BenchError,
-    exchange::{Exchange, SETUP_GAS},
+    exchange::{Exchange, PAIRS, SETUP_GAS},
     signers::{Signer, signers},
     token::{self, Token},
 };
@@ -18,6 +18,8 @@ use std::{ops::Range, path::PathBuf};
 
 /// Most accounts that sign; the others only receive.
 const SIGNERS: u32 = 1 << 16;
+/// What an account has: ten thousand ether, as in development chains.
+const BALANCE: u128 = 10_000 * 1_000_000_000_000_000_000;
 /// Where the token of [`Workload::Erc20`] is.
 const TOKEN: Address = Address::repeat_byte(0x20);
 
@@ -30,11 +32,19 @@ pub enum Workload {
     Erc20,
     /// Uniswap V2, a swap of a signer at one of 100 pairs.
     Swaps,
+    /// The same token as in `erc20`, to few accounts often and to many seldom (Zipf's law).
+    Zipf,
+    /// Swaps like those of `swaps`, all at one pair.
+    HotPair,
+    /// Of twenty, twelve of `transfers`, five of `zipf` and three of `swaps`.
+    Mix,
 }
 
 impl Workload {
-    /// Every one.
-    pub const ALL: &[Self] = &[Self::Transfers, Self::Erc20, Self::Swaps];
+    /// Those that the whole pipeline is measured with.
+    pub const PIPELINE: &[Self] = &[Self::Transfers, Self::Erc20, Self::Swaps];
+    /// Those that the executor's use of cores is measured with: from independent to one lane.
+    pub const EXECUTOR: &[Self] = &[Self::Transfers, Self::Zipf, Self::HotPair, Self::Mix];
 
     /// Its name in figures.
     pub const fn name(self) -> &'static str {
@@ -42,15 +52,55 @@ impl Workload {
             Self::Transfers => "transfers",
             Self::Erc20 => "erc20",
             Self::Swaps => "swaps",
+            Self::Zipf => "zipf",
+            Self::HotPair => "hot_pair",
+            Self::Mix => "mix",
         }
     }
 
-    /// Gas that one of its transactions may use.
+    /// What transaction `number` does.
+    const fn kind(self, number: u64) -> Kind {
+        match (self, number % 20) {
+            (Self::Transfers, _) | (Self::Mix, 0..12) => Kind::Transfer,
+            (Self::Erc20, _) => Kind::Token { zipf: false },
+            (Self::Zipf, _) | (Self::Mix, 12..17) => Kind::Token { zipf: true },
+            (Self::Swaps | Self::HotPair | Self::Mix, _) => Kind::Swap,
+        }
+    }
+
+    /// Pairs of the exchange that is needed.
+    const fn pairs(self) -> Option<usize> {
+        match self {
+            Self::Swaps | Self::Mix => Some(PAIRS),
+            Self::HotPair => Some(1),
+            Self::Transfers | Self::Erc20 | Self::Zipf => None,
+        }
+    }
+
+    /// The most gas that one of its transactions may use.
     const fn gas_limit(self) -> u64 {
         match self {
-            Self::Transfers => 21_000,
-            Self::Erc20 => 60_000,
-            Self::Swaps => 250_000,
+            Self::Transfers => Kind::Transfer.gas_limit(),
+            Self::Erc20 | Self::Zipf => Kind::Token { zipf: false }.gas_limit(),
+            Self::Swaps | Self::HotPair | Self::Mix => Kind::Swap.gas_limit(),
+        }
+    }
+}
+
+/// What one transaction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Transfer,
+    Token { zipf: bool },
+    Swap,
+}
+
+impl Kind {
+    const fn gas_limit(self) -> u64 {
+        match self {
+            Self::Transfer => 21_000,
+            Self::Token { .. } => 60_000,
+            Self::Swap => 250_000,
         }
     }
 }
@@ -94,10 +144,8 @@ impl World {
         let accounts = setting.accounts.max(1);
         let mut signers = signers(accounts.min(SIGNERS) as usize + 1)?;
         let deployer = signers.pop().ok_or(BenchError::Invalid("nobody sets it up"))?;
-        let exchange = match setting.workload {
-            Workload::Swaps => Some(Exchange::new(&setting.uniswap, deployer.address)?),
-            Workload::Transfers | Workload::Erc20 => None,
-        };
+        let exchange = |pairs| Exchange::new(&setting.uniswap, pairs, deployer.address);
+        let exchange = setting.workload.pairs().map(exchange).transpose()?;
         Ok(Self { workload: setting.workload, accounts, signers, deployer, exchange, sent: 0 })
     }
 
@@ -109,7 +157,7 @@ impl World {
         let mut file = dev::genesis(1).map_err(|_| BenchError::Invalid("a fixed key is none"))?;
         let setup = self.exchange.as_ref().map_or(0, |exchange| exchange.setup().len() as u64 * SETUP_GAS);
         file.gas_limit = file.gas_limit.max(u64::from(transactions) * self.workload.gas_limit() * 2).max(setup);
-        let rich = AccountEntry { balance: U256::from(u128::MAX), ..AccountEntry::default() };
+        let rich = AccountEntry { balance: U256::from(BALANCE), ..AccountEntry::default() };
         file.accounts.extend(self.addresses().map(|address| (address, rich.clone())));
         file.accounts.insert(self.deployer.address, rich);
         for (address, token) in self.tokens() {
@@ -119,15 +167,15 @@ impl World {
     }
 
     fn tokens(&self) -> Vec<(Address, Token)> {
-        match (self.workload, &self.exchange) {
-            (Workload::Erc20, _) => {
-                let mut token = Token::default();
-                self.addresses().for_each(|holder| token.hold(holder));
-                vec![(TOKEN, token)]
-            }
-            (_, Some(exchange)) => exchange.tokens(self.signers.iter().map(|signer| signer.address)),
-            (_, None) => Vec::new(),
+        let exchange = self.exchange.iter();
+        let mut tokens: Vec<(Address, Token)> =
+            exchange.flat_map(|exchange| exchange.tokens(self.signers.iter().map(|signer| signer.address))).collect();
+        if matches!(self.workload, Workload::Erc20 | Workload::Zipf | Workload::Mix) {
+            let mut token = Token::default();
+            self.addresses().for_each(|holder| token.hold(holder));
+            tokens.push((TOKEN, token));
         }
+        tokens
     }
 
     /// The addresses of all accounts.
@@ -179,18 +227,36 @@ impl World {
         let signers = self.signers.len() as u64;
         let (index, nonce) = ((number % signers) as usize, number / signers);
         let signer = &self.signers[index];
-        // An odd multiplier takes the counter through all 64-bit numbers; their high bits pick the account.
-        let pick = (u128::from(number.wrapping_mul(0x9E37_79B9_7F4A_7C15)) * u128::from(self.accounts)) >> 64;
-        let (to, value, input) = match (self.workload, &self.exchange) {
-            (Workload::Erc20, _) => (TOKEN, U256::ZERO, token::transfer(self.address(pick as u32), number + 1)),
-            (_, Some(exchange)) => {
+        // An odd multiplier takes the counter through all 64-bit numbers.
+        let picked = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let kind = self.workload.kind(number);
+        let (to, value, input) = match (kind, &self.exchange) {
+            (Kind::Token { zipf }, _) => {
+                let receiver = if zipf { zipf_below(self.accounts, picked) } else { even_below(self.accounts, picked) };
+                (TOKEN, U256::ZERO, token::transfer(self.address(receiver), number + 1))
+            }
+            (Kind::Swap, Some(exchange)) => {
                 let input = exchange.swap(index, signer.address, 1_000_000 + number, nonce % 2 == 1);
                 (exchange.router, U256::ZERO, input)
             }
-            (_, None) => (self.address(pick as u32), U256::from(number + 1), Bytes::new()),
+            (Kind::Transfer | Kind::Swap, _) => {
+                (self.address(even_below(self.accounts, picked)), U256::from(number + 1), Bytes::new())
+            }
         };
-        sign(signer, nonce, self.workload.gas_limit(), (TxKind::Call(to), value, input))
+        sign(signer, nonce, kind.gas_limit(), (TxKind::Call(to), value, input))
     }
+}
+
+/// A number below `end` that `picked` stands for, each as often as every other.
+fn even_below(end: u32, picked: u64) -> u32 {
+    ((u128::from(picked) * u128::from(end)) >> 64) as u32
+}
+
+/// A number below `end` that `picked` stands for, the n-th about 1/n as often as the first (Zipf's law with an exponent of 1).
+fn zipf_below(end: u32, picked: u64) -> u32 {
+    let part = picked as f64 / (u64::MAX as f64);
+    let number = (part * f64::from(end).ln_1p()).exp() - 1.0;
+    (number as u32).min(end.saturating_sub(1))
 }
 
 /// A transaction as a wallet would send it, whatever the base fee.

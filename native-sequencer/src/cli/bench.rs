@@ -1,5 +1,6 @@
 //! `ocelli bench`.
 
+pub mod executor;
 pub mod kernels;
 pub mod network;
 pub mod pipeline;
@@ -31,6 +32,8 @@ pub struct Args {
 enum What {
     /// Signer recovery, Keccak-256 and tree updates, each in one thread; beside libsecp256k1, sha3, nomt and jmt.
     Kernels(kernels::Args),
+    /// Two threads of the executor against one, and what 4, 16 and 64 cores would give: from independent transactions to one lane.
+    Executor(executor::Args),
     /// Signed bytes in, durable block with every body out: transactions a second, by stages; beside the stack that today's
     /// Rust nodes are made of. What is measured if nothing is named.
     Pipeline(pipeline::Args),
@@ -80,6 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     match args.what {
         None => pipeline::run(args.pipeline),
         Some(What::Kernels(args)) => kernels::run(args),
+        Some(What::Executor(args)) => executor::run(args),
         Some(What::Pipeline(args)) => pipeline::run(args),
         Some(What::Tasks(args)) => tasks::run(args),
         Some(What::Network(args)) => network::run(args),

@@ -33,7 +33,7 @@ const WORDS: usize = 16;
 pub(super) type Did<'a> = (usize, &'a [Access]);
 
 /// Contended keys by the kinds of calls that use them.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Forecast {
     hashing: DefaultHashBuilder,
     recent: HashMap<Call, Vec<Contended>>,

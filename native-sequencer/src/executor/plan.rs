@@ -6,7 +6,7 @@
 
 use super::{
     forecast::Forecast,
-    speculate::{Guess, speculate},
+    speculate::{Guess, Speculation, speculate},
 };
 use crate::state::{Overlay, Snapshot};
 use alloy_primitives::{
@@ -22,7 +22,7 @@ use ocelli_core::{
     transaction::Recovered,
     value::{Value, Version},
 };
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 
 /// The state that a block begins on.
 pub(super) type Base<'a> = Overlay<&'a Snapshot>;
@@ -65,6 +65,8 @@ pub(super) struct Plan {
     pub refused: Vec<(usize, Refused)>,
     /// Lanes.
     pub lanes: usize,
+    /// How long speculation took, for each chunk of groups.
+    pub tried: Vec<Duration>,
     keys: HashMap<Key, Planned>,
     /// Of each key, by its index.
     owners: Vec<Owner>,
@@ -102,7 +104,8 @@ impl Plan {
     /// its gas limit are left out.
     pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &mut Forecast) -> Self {
         let mut plan = Self::default();
-        let guesses = speculate(env, base, transactions, forecast.groups(transactions));
+        let Speculation { guesses, took } = speculate(env, base, transactions, forecast.groups(transactions));
+        plan.tried = took;
         let uses = plan.keep(env.params.gas_limit, guesses);
         let places = 0..uses.transactions.len();
         let footprints: Vec<_> = places.map(|index| Footprint { index, keys: uses.of(index) }).collect();

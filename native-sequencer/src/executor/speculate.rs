@@ -13,12 +13,22 @@ use ocelli_core::{
     value::{Value, Version},
 };
 use rayon::prelude::*;
+use std::time::{Duration, Instant};
 
 /// Transactions that one core tries at a time, at least, if there are as many.
 const AT_ONCE: usize = 64;
 
 /// What one transaction would do, or why it cannot be.
 pub(super) type Guess = Result<Executed, Refused>;
+
+/// What was found, and how long it took.
+#[derive(Debug, Default)]
+pub(super) struct Speculation {
+    /// A guess for each of the first transactions.
+    pub(super) guesses: Vec<Guess>,
+    /// How long each chunk took, of those that could run side by side.
+    pub(super) took: Vec<Duration>,
+}
 
 /// Runs the transactions of each of `groups` on the state that the block begins on, until they come to the gas of a block: what
 /// waits behind them is not looked at. Groups hold the indexes of `transactions`, each one once and in order.
@@ -30,7 +40,7 @@ pub(super) fn speculate(
     base: &Base<'_>,
     transactions: &[Recovered],
     groups: Vec<Vec<usize>>,
-) -> Vec<Guess> {
+) -> Speculation {
     // The transactions of a group need not fit into one row here.
     let mut params = env.params.clone();
     (params.limits.row_gas, params.limits.row_work, params.limits.row_code_bytes) = (u64::MAX, u64::MAX, u32::MAX);
@@ -38,23 +48,25 @@ pub(super) fn speculate(
     let mut groups: Vec<Group> = groups.into_iter().map(Group::new).collect();
     // Those that take longest first.
     groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
-    let mut guesses: Vec<Guess> = Vec::with_capacity(transactions.len());
+    let mut found = Speculation { guesses: Vec::with_capacity(transactions.len()), took: Vec::new() };
     let mut left = params.gas_limit;
     loop {
+        let guesses = &mut found.guesses;
         let rest = transactions.get(guesses.len()..).unwrap_or_default();
         let round = rest.get(..certain_to_fit(rest, left)).unwrap_or_default();
         if round.is_empty() {
-            return guesses;
+            return found;
         }
         let until = guesses.len() + round.len();
-        chunks(&mut groups).into_par_iter().for_each(|groups| try_groups(&env, base, &transactions[..until], groups));
+        let chunk = |groups| try_groups(&env, base, &transactions[..until], groups);
+        found.took.par_extend(chunks(&mut groups).into_par_iter().map(chunk));
         guesses.resize(until, Err(Refused::NotAccepted));
         for (at, guess) in groups.iter_mut().flat_map(Group::take_guesses) {
             guesses[at] = guess;
         }
         let ran =
             guesses[until - round.len()..].iter().zip(round).map(|(guess, transaction)| gas_run(guess, transaction));
-        let Some(rest) = left.checked_sub(ran.sum()) else { return guesses };
+        let Some(rest) = left.checked_sub(ran.sum()) else { return found };
         left = rest;
     }
 }
@@ -125,8 +137,9 @@ fn chunks(mut groups: &mut [Group]) -> Vec<&mut [Group]> {
     chunks
 }
 
-/// Tries what groups have of `transactions`.
-fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups: &mut [Group]) {
+/// Tries what groups have of `transactions`; how long that took.
+fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups: &mut [Group]) -> Duration {
+    let started = Instant::now();
     let until = transactions.len();
     let members = groups.iter().flat_map(|group| group.next(until)).map(|at| &transactions[*at]);
     let accounts = Accounts::of(base, members);
@@ -145,6 +158,7 @@ fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups
             }
         });
     }
+    started.elapsed()
 }
 /// A state of which those accounts are at hand that transactions name: they are looked up together.
 struct Accounts<'a> {

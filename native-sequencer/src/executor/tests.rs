@@ -88,7 +88,7 @@ fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Guess> {
     let groups = Forecast::default().groups(calls);
-    speculate(&world.env(), &Overlay::new(&world.snapshot), calls, groups)
+    speculate(&world.env(), &Overlay::new(&world.snapshot), calls, groups).guesses
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 /// Arguments of `ocelli bench pipeline`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What the transactions do; named several times, one after the other; all if none is named.
+    /// What the transactions do; named several times, one after the other; transfers, erc20 and swaps if none
+    /// is named.
     #[arg(long, value_enum)]
     workload: Vec<Workload>,
     #[command(flatten)]
@@ -27,7 +28,7 @@ pub struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let size = Size { transactions: args.transactions, duration: Duration::from_secs(args.seconds) };
-    let workloads = if args.workload.is_empty() { Workload::ALL } else { &args.workload };
+    let workloads = if args.workload.is_empty() { Workload::PIPELINE } else { &args.workload };
     let settings = workloads.iter().map(|workload| args.world.setting(*workload));
     args.output.print(
         settings,
