@@ -68,8 +68,8 @@ impl Placed {
 pub fn place(accesses: impl IntoIterator<Item = Access>) -> Vec<Placed> {
     let accesses: Vec<Access> = accesses.into_iter().collect();
     let paths = Key::paths(accesses.iter().map(|access| &access.key));
-    let mut placed: Vec<Placed> =
-        paths.into_iter().zip(accesses).map(|(path, access)| Placed { path, access }).collect();
-    placed.sort_unstable_by_key(|placed| placed.path);
-    placed
+    // An access is long, so it is moved once, when its place is known.
+    let mut order: Vec<(B256, &Access)> = paths.into_iter().zip(&accesses).collect();
+    order.sort_unstable_by_key(|(path, _)| *path);
+    order.into_iter().map(|(path, access)| Placed { path, access: *access }).collect()
 }

@@ -153,7 +153,7 @@ impl Chain {
                 late.push(member.at);
                 continue;
             }
-            let guess = plan.guesses.get(member.at).and_then(Option::as_ref);
+            let guess = plan.guesses.get(member.at).and_then(Option::as_deref);
             match run.push(member.at, transaction, guess, |used| plan.allows(member.lane, used)) {
                 Pushed::Done => {}
                 Pushed::Surprised => {

@@ -11,7 +11,6 @@ use crate::{
     parallel::{OneByOne, Parallel},
     row::{CellProof, ExecutedRow, RowTask},
     tree::{Leaf, Tree},
-    value::Value,
     wire,
 };
 use alloc::vec::Vec;
@@ -105,16 +104,13 @@ fn make_rows(threads: &impl Parallel, rows: &[ExecutedRow]) -> (Vec<RowHeader>, 
 
 /// What the written keys hold after all rows, ascending by path.
 fn writes(rows: &[Vec<Placed>]) -> Vec<Leaf> {
-    let written = rows.iter().flatten().filter_map(|placed| Some((placed, placed.access.after?)));
-    let mut written: Vec<(&Placed, Value)> = written.collect();
+    let mut written: Vec<&Placed> = rows.iter().flatten().filter(|placed| placed.access.after.is_some()).collect();
     // Keeps the order of the rows, the last of which counts.
-    written.sort_by_key(|(placed, _)| placed.path);
-    let last = written.chunk_by(|(a, _), (b, _)| a.path == b.path).filter_map(|of_key| of_key.last());
-    let leaf = |(placed, value): &(&Placed, Value)| Leaf {
-        path: placed.path,
-        key: placed.access.key,
-        version: placed.access.version_after(),
-        value: *value,
+    written.sort_by_key(|placed| placed.path);
+    let last = written.chunk_by(|a, b| a.path == b.path).filter_map(|of_key| of_key.last());
+    let leaf = |Placed { path, access }: &&Placed| {
+        let (key, version) = (access.key, access.version_after());
+        Some(Leaf { path: *path, key, version, value: access.after? })
     };
-    last.map(leaf).collect()
+    last.filter_map(leaf).collect()
 }

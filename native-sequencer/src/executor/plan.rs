@@ -60,7 +60,7 @@ pub(super) struct Plan {
     /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
     pub chains: Vec<Vec<Member>>,
     /// What each transaction did when it was tried; none for those that are not planned.
-    pub guesses: Vec<Option<Executed>>,
+    pub guesses: Vec<Option<Box<Executed>>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes.

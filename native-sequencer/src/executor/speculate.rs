@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 const AT_ONCE: usize = 64;
 
 /// What one transaction would do, or why it cannot be.
-pub(super) type Guess = Result<Executed, Refused>;
+pub(super) type Guess = Result<Box<Executed>, Refused>;
 
 /// What was found, and how long it took.
 #[derive(Debug, Default)]
@@ -147,7 +147,7 @@ fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups
     for group in groups {
         executor.next_row(|state, _| state.writes = std::mem::take(&mut group.written));
         let next = group.next(until);
-        group.guesses = next.iter().map(|at| executor.execute(&transactions[*at], |_| true)).collect();
+        group.guesses = next.iter().map(|at| executor.execute(&transactions[*at], |_| true).map(Box::new)).collect();
         group.tried += group.guesses.len();
         let done = group.tried == group.members.len();
         executor.next_row(|state, effects| {
