@@ -114,8 +114,9 @@ impl MeasuredChain {
     /// # Errors
     /// [`BenchError`] if it does not open.
     pub fn reopen(self, dir: &Path) -> Result<(Self, Duration), BenchError> {
-        let Self { genesis, store, key, .. } = self;
-        drop(store);
+        let Self { genesis, store, key, snapshot, .. } = self;
+        // As in a process that begins, nothing is there of the state but the first one.
+        drop((store, snapshot));
         let started = Instant::now();
         let (store, recovered) = Store::open(dir, &genesis.config, &genesis.state, &genesis.codes)?;
         let took = started.elapsed();

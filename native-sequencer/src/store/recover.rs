@@ -28,6 +28,7 @@ use std::{
     ops::RangeInclusive,
     sync::{Arc, atomic::AtomicBool, mpsc::sync_channel},
     thread,
+    time::Instant,
 };
 
 /// What a store held when it was opened: what [`Chain::new`](crate::chain::Chain::new) goes on from.
@@ -201,12 +202,15 @@ fn restore(
         Err(files.log.damaged(format!("the state after block {height} has root {found}, not {expected}")))
     };
     let newest = files.snapshots.heights()?.first().copied().unwrap_or_default();
+    let started = Instant::now();
     let (base, mut tree) = files.base(first)?;
+    let read = started.elapsed();
     let mut since = Since::default();
     let heights = &mut (base + 1..=first);
     let batches = std::iter::from_fn(|| batch_of_writes(files, heights, &mut since, newest).transpose());
     grow(&mut tree, batches)?;
     check(first, &tree)?;
+    tracing::debug!(base, first, writes = since.writes, ?read, all = ?started.elapsed(), "restored the first state that is kept");
     let mut states = vec![(first, tree)];
     for block in blocks.iter().filter(|block| block.height > first) {
         let Some(mut tree) = states.last().map(|(_, tree)| tree.clone()) else { break };
@@ -214,6 +218,7 @@ fn restore(
         check(block.height, &tree)?;
         states.push((block.height, tree));
     }
+    tracing::debug!(writes = since.writes, all = ?started.elapsed(), "restored all states that are kept");
     files.snapshots.set_since(since);
     Ok(states)
 }

@@ -4,13 +4,23 @@ use super::{
     super::{
         StoreError,
         folder::{INDEX_FOLDER, LOG_FILE},
-        snapshot::{Since, is_due},
+        snapshot::{Since, Snapshots, is_due},
     },
-    chain::{BLOCKS, blocks},
+    chain::{self, BLOCKS, blocks},
     check, open, stored,
 };
-use crate::limits::{HISTORY_BLOCKS, SNAPSHOT_BLOCKS, SNAPSHOT_WRITES};
-use std::{fs, path::Path};
+use crate::{
+    chain::{Chain, Head},
+    limits::{HISTORY_BLOCKS, SNAPSHOT_BLOCKS, SNAPSHOT_LEAVES, SNAPSHOT_WRITES},
+    store::Recovered,
+};
+use alloy_primitives::{Address, B256, U256};
+use ocelli_core::{
+    key::Key,
+    tree::{Leaf, Tree},
+    value::Value,
+};
+use std::{fs, path::Path, sync::Arc};
 
 /// Opens the folder, which has all blocks, and makes snapshots at these heights.
 fn with_snapshots(dir: &Path, heights: &[usize]) {
@@ -63,6 +73,41 @@ fn the_state_that_is_offered_is_kept_when_one_is_due() {
     let (store, recovered) = open(dir.path(), blocks()).expect("opens");
     check(&recovered, 9);
     assert_eq!(store.snapshots.since(), since);
+}
+
+#[test]
+fn the_state_of_a_block_that_is_published_is_offered() {
+    let dir = stored(7);
+    let (store, recovered) = open(dir.path(), blocks()).expect("opens");
+    let store = Arc::new(store);
+    let Recovered { states, head, codes, certificate } = recovered;
+    let published = Chain::new(blocks().config.clone(), store.clone(), codes, head, states, certificate);
+    let (block, writes) = blocks().from(7).next().expect("block 8");
+    store.snapshots.set_since(Since { writes: SNAPSHOT_WRITES, blocks: 1 });
+    store.append(block, writes).expect("appends");
+    let (header, ancestors) = blocks().head(8);
+    let head = Head { hash: header.hash(), header, state: blocks().states[8].clone(), ancestors };
+    published.publish(Arc::new(chain::open(block.stored.clone())), head);
+    store.snapshots.wait();
+    assert_eq!(snapshots(dir.path()), [8]);
+}
+
+#[test]
+fn a_snapshot_of_many_keys_has_each_of_them() {
+    let leaf = |at: u64| {
+        let key = Key::Slot(Address::with_last_byte(1), U256::from(at));
+        Leaf::new(key, at + 1, Value::Slot(U256::from(at * at)))
+    };
+    let mut state = Tree::new();
+    state.update((0..SNAPSHOT_LEAVES as u64 + 5).map(leaf).collect());
+    let dir = tempfile::tempdir().expect("a folder");
+    let snapshots = Snapshots::open(dir.path(), B256::ZERO).expect("opens");
+    snapshots.begin(3, &state);
+    snapshots.wait();
+    let batches = snapshots.read(3).expect("reads").expect("is there");
+    let batches = batches.collect::<Result<Vec<Vec<Leaf>>, StoreError>>().expect("reads");
+    assert_eq!(batches.len(), 2);
+    assert!(batches.into_iter().flatten().eq(state.iter()));
 }
 
 #[test]
