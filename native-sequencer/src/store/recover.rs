@@ -119,6 +119,7 @@ pub(super) fn recover(
     let states = states.into_iter().zip(opened).map(|((height, tree), block)| (height, block, tree)).collect();
     Ok(Recovered { states, head, codes, certificate })
 }
+
 /// The headers of these blocks, which have to follow on each other; genesis' if there is none.
 fn read_headers(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec<Header>, StoreError> {
     let read = |block: &Found| {
@@ -173,7 +174,7 @@ impl Files<'_> {
         Ok((tree.root().0 == signed.header.state_root).then_some(tree))
     }
 
-    /// What these blocks wrote, block by block; of each, the heights above `newest` are counted.
+    /// What the block at `height` wrote, which is counted in `since` if the block is above `newest`.
     fn writes(&self, height: u64, since: &mut Since, newest: u64) -> Result<Vec<Leaf>, StoreError> {
         let block = self.block(height)?;
         let writes = with_paths(self.log.writes(height, block.at)?);
