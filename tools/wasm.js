@@ -52,36 +52,38 @@ export async function ensureWasmBindgen(options) {
 }
 
 /**
- * Builds the variants whose inputs have changed.
+ * Builds the variants whose inputs have changed, side by side: the longest step of each, which optimises the whole module at
+ * once, takes one core.
  * @param {RunOptions} [options]
  */
 export async function buildWasm(options) {
   const sources = ["Cargo.lock", "Cargo.toml", "rust-toolchain.toml", ".cargo", "core", "tools/wasm.js"];
   const rust = ["Cargo.toml", "build.rs", "src"].map((path) => join("wasm", path));
   const inputs = [...sources, ...rust].map((path) => join(root, path));
-  for (const variant of variants) {
+  const jobs = variants.map((variant) => {
     const out = join(wasmDist, variant.name);
-    const job = {
-      name: `wasm-${variant.name}`,
-      inputs: digest(inputs, JSON.stringify(variant)),
-      outputs: [join(out, "ocelli_bg.wasm"), ...(variant === variants[0] ? [join(out, "ocelli.js")] : [])],
-    };
-    await unlessUpToDate(job, () => buildVariant(variant, out, options));
-  }
+    const outputs = [join(out, "ocelli_bg.wasm"), ...(variant === variants[0] ? [join(out, "ocelli.js")] : [])];
+    return { variant, out, name: `wasm-${variant.name}`, inputs: digest(inputs, JSON.stringify(variant)), outputs };
+  });
+  /** @type {Promise<string> | undefined} */
+  let installed;
+  const bindgen = () => (installed ??= ensureWasmBindgen(options));
+  await Promise.all(jobs.map((job) => unlessUpToDate(job, () => buildVariant(job.variant, job.out, bindgen, options))));
+  for (const { variant, out } of jobs.slice(1)) shareBindings(variant, out);
 }
 
 /**
  * @param {Variant} variant
  * @param {string} out
+ * @param {() => Promise<string>} bindgen
  * @param {RunOptions} [options]
  */
-async function buildVariant(variant, out, options) {
-  const bindgen = await ensureWasmBindgen(options);
+async function buildVariant(variant, out, bindgen, options) {
+  const tool = await bindgen();
   const module = await compile(variant, options);
   rmSync(out, { recursive: true, force: true });
-  await must(bindgen, ["--target", "web", "--out-name", "ocelli", "--out-dir", out, module], options);
+  await must(tool, ["--target", "web", "--out-name", "ocelli", "--out-dir", out, module], options);
   await optimise(variant, join(out, "ocelli_bg.wasm"), options);
-  if (variant !== variants[0]) shareBindings(out);
   console.log(`Built wasm/dist/${variant.name}: ${readdirSync(out).join(", ")}`);
 }
 
@@ -98,9 +100,10 @@ export function featureFlags({ targetFeatures }) {
 
 /**
  * Removes the bindings beside a module, which are those of the first variant: scripts import one, and load any of the modules.
+ * @param {Variant} variant
  * @param {string} out
  */
-function shareBindings(out) {
+function shareBindings(variant, out) {
   for (const file of readdirSync(out).filter((name) => name !== "ocelli_bg.wasm")) {
     const [own, shared] = [out, join(wasmDist, variants[0].name)].map((folder) => readFileSync(join(folder, file), "utf8"));
     if (own !== shared) throw new Error(`${join(out, file)} is not the one of ${variants[0].name}: they need one each`);
@@ -116,10 +119,11 @@ function shareBindings(out) {
 async function compile(variant, options) {
   const args = ["build", "--package", "ocelli-wasm", "--lib", "--profile", "wasm", "--target", wasmTarget];
   args.push(...featureFlags(variant));
-  const env = { CARGO_TARGET_DIR: targetDir, RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined };
+  // A folder of its own: cargo lets nobody else into one where it builds.
+  const folder = variant === variants[0] ? targetDir : join(targetDir, `wasm-${variant.name}`);
+  const env = { CARGO_TARGET_DIR: folder, RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined };
   await must("cargo", args, { ...options, env });
-  // Each variant's own, until the next one is compiled.
-  return join(targetDir, wasmTarget, "wasm", "ocelli_wasm.wasm");
+  return join(folder, wasmTarget, "wasm", "ocelli_wasm.wasm");
 }
 
 /**

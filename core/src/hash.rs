@@ -5,6 +5,7 @@
 //! chain. What hangs under a root (leaves, cells, manifest entries) is told apart by the tree it hangs in.
 
 mod batch;
+#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")))]
 mod permutation;
 mod sponge;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

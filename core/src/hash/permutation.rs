@@ -3,7 +3,7 @@
 
 use super::{
     batch::{Blocks, Hashes, LANES},
-    sponge::States,
+    sponge::{STATE_WORDS, States},
 };
 
 /// As many 64-bit words as there are states, one of each.
@@ -27,9 +27,6 @@ pub(super) trait Vector: Copy {
         self.xor(second).xor(third)
     }
 }
-
-/// Words of a state.
-pub(super) const STATE_WORDS: usize = 25;
 
 /// A state: word (x, y) of the standard stands at `x + 5 y`.
 type State<V> = [V; STATE_WORDS];

@@ -1,14 +1,14 @@
 //! Keccak-256 of many long preimages at once: each lane takes in the blocks of one of them.
 
-use super::{
-    batch::{Backend, Blocks, LANES, RATE_WORDS, keccak256_portable},
-    permutation::STATE_WORDS,
-};
+use super::batch::{Backend, Blocks, LANES, RATE_WORDS, keccak256_portable};
 use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
 
 /// The rate of Keccak-256 in bytes.
 const RATE: usize = RATE_WORDS * 8;
+
+/// Words of a state.
+pub(super) const STATE_WORDS: usize = 25;
 
 /// The states of the lanes, word by word.
 #[derive(Clone, Debug)]
