@@ -36,6 +36,10 @@ pub const STORED_BLOCK_BYTES: usize = 1 << 30;
 pub const INDEX_NAMES: usize = 1 << 18;
 /// See [`INDEX_NAMES`].
 pub const INDEX_BLOCKS: usize = 1 << 10;
+/// How often a segment is tried to be written before the sequencer stops.
+pub const INDEX_TRIES: u32 = 5;
+/// How long after one try comes the next.
+pub const INDEX_TRIED_AGAIN: Duration = Duration::from_secs(2);
 /// Segments of the index that are merged into one. There are fewer of each level; more would make looking slower, fewer would have
 /// names written more often.
 pub const INDEX_MERGED: usize = 8;

@@ -79,6 +79,9 @@ pub struct Place {
     pub index: u32,
 }
 
+/// About what one written leaf takes in the log.
+const LEAF_BYTES: usize = 80;
+
 /// The last block stored; genesis if there is none.
 #[derive(Clone, Copy, Debug)]
 struct Last {
@@ -191,8 +194,10 @@ impl Store {
         self.index.check()?;
         self.snapshots.wrote(writes.len());
         let writes: Vec<StoredLeaf> = writes.iter().map(StoredLeaf::from).collect();
-        let (signed, writes) = (wire::encode(&block.stored.signed), wire::encode(&writes));
-        let at = self.log.append(header.height, [&signed, &writes, &block.stored.encode()])?;
+        let signed = wire::encode(&block.stored.signed);
+        let encode_writes = || wire::encode_about(&writes, writes.len() * LEAF_BYTES);
+        let (writes, encoded) = rayon::join(encode_writes, || block.stored.encode());
+        let at = self.log.append(header.height, [&signed, &writes, &encoded])?;
         *last = Last { height: header.height, hash: block.hash };
         self.index.take(Entry::new(block, at))?;
         metrics::histogram!("ocelli_store_append_seconds").record(started.elapsed().as_secs_f64());

@@ -62,6 +62,18 @@ pub enum StoreError {
         /// What was found.
         what: String,
     },
+    /// The log ends before what was made of it.
+    #[error(
+        "{} lacks block {height}, which the folder `index` beside it was made of: if the file is an earlier copy and meant to be \
+         gone on with, delete that folder (the sequencer then starts with --raise-term); otherwise restore the newer file",
+        path.display()
+    )]
+    ShortLog {
+        /// The log.
+        path: PathBuf,
+        /// The height of the block.
+        height: u64,
+    },
     /// The index, or a snapshot, holds something that the store never writes.
     #[error("{} is damaged ({what}): delete it, and it is made again from the other files", path.display())]
     DamagedIndex {

@@ -97,7 +97,8 @@ impl Folder {
 /// Deletes the index and snapshots of the chain in the folder `dir`.
 pub(super) fn reset_index(dir: &Path) -> Result<(), StoreError> {
     let folder = dir.join(INDEX_FOLDER);
-    remove_files(&folder, &[segment::EXTENSION, snapshot::EXTENSION, NEW])
+    remove_files(&folder, &[segment::EXTENSION, snapshot::EXTENSION, NEW])?;
+    if folder.exists() { sync_folder(&folder) } else { Ok(()) }
 }
 
 /// Deletes the index of a release that kept it in one file.

@@ -12,6 +12,7 @@ use super::{
     segment::Name,
     segments::{Batch, Entry, Segments},
 };
+use crate::limits;
 use alloy_primitives::B256;
 use parking_lot::{Condvar, Mutex};
 use std::{
@@ -162,8 +163,7 @@ impl Shared {
         let _told = Ended(self);
         while let Some(batch) = self.next() {
             let started = Instant::now();
-            if let Err(error) = self.segments.add(&batch) {
-                tracing::error!(%error, "the index cannot be written");
+            if let Err(error) = self.add(&batch) {
                 self.ahead.lock().failure = Some(error.to_string());
                 return;
             }
@@ -171,6 +171,21 @@ impl Shared {
             self.ahead.lock().writing = None;
             self.changed.notify_all();
             let _ = written.try_send(());
+        }
+    }
+
+    /// Writes a segment. What fails may pass (no file could be opened, no room on the disk), so it is tried some times; meanwhile
+    /// the blocks are found in memory.
+    fn add(&self, batch: &Batch) -> Result<(), StoreError> {
+        let mut tries = 1;
+        loop {
+            let Err(error) = self.segments.add(batch) else { return Ok(()) };
+            tracing::error!(%error, tries, of = limits::INDEX_TRIES, "the index cannot be written");
+            if tries == limits::INDEX_TRIES || self.stop.load(Ordering::Relaxed) {
+                return Err(error);
+            }
+            tries += 1;
+            thread::sleep(limits::INDEX_TRIED_AGAIN);
         }
     }
 
@@ -185,18 +200,28 @@ impl Shared {
         ahead.writing.clone()
     }
 
-    /// Merges segments until no more are written. Looking into more of them than need be is slower, and nothing else.
+    /// Merges segments until no more are written. Looking into more of them than need be is slower, and nothing else: so what
+    /// fails is told, counted, and tried again when twice as many as the last time were written.
     fn merge(&self, written: &Receiver<()>) {
+        let (mut pass, mut failures) = (0_u32, 0_u32);
         while written.recv().is_ok() {
-            loop {
-                match self.segments.merge(&self.stop) {
+            if pass > 0 {
+                pass -= 1;
+                continue;
+            }
+            let merged = loop {
+                match self.segments.merge(u8::MAX, &self.stop) {
                     Ok(true) => {}
-                    Ok(false) => break,
-                    Err(error) => {
-                        tracing::error!(%error, "segments of the index cannot be merged");
-                        return;
-                    }
+                    Ok(false) => break Ok(()),
+                    Err(error) => break Err(error),
                 }
+            };
+            if let Err(error) = merged {
+                tracing::error!(%error, "segments of the index cannot be merged");
+                metrics::counter!("ocelli_store_merge_failures_total").increment(1);
+                (pass, failures) = ((1 << failures) - 1, (failures + 1).min(limits::INDEX_TRIES));
+            } else {
+                failures = 0;
             }
         }
     }

@@ -9,7 +9,7 @@
 //!                                        so far: 4 bytes, CRC-32
 //! ```
 //!
-//! Integers are big-endian, parts in the core's wire encoding. A block is appended by one write and one sync; so what a crash
+//! Integers are big-endian, parts in the core's wire encoding. A block is appended and synced once; so what a crash
 //! leaves of a block whose append did not return is at the end of the file, and is cut off when it is opened. Where whole frames
 //! follow on something that is none, the file is damaged: nothing is cut off then. Blocks hold what strangers wrote, who must not
 //! be able to write something that looks like a frame: the mark is theirs to guess, and nothing tells it.
@@ -177,8 +177,7 @@ impl Log {
         let (mut at, mut height) = (BEGIN, 0);
         if let Some(known) = known {
             let head = log.head(known.at)?.filter(|head| head.height == known.height);
-            let head =
-                head.ok_or_else(|| log.damaged(format!("it lacks block {}, which the index has", known.height)))?;
+            let head = head.ok_or_else(|| StoreError::ShortLog { path: path.to_owned(), height: known.height })?;
             (at, height) = (known.at + head.frame(), known.height);
         }
         let mut found = Vec::new();
@@ -230,10 +229,11 @@ impl Log {
             return Err(StoreError::Io { path: self.path.clone(), source });
         }
         end.broken = true;
-        let mut frame = Vec::with_capacity(head.frame() as usize);
-        frame.extend_from_slice(&head.encode(&self.mark));
-        parts.iter().for_each(|part| frame.extend_from_slice(part));
-        end.file.write_all(&frame).and_then(|()| end.file.sync_data()).map_err(io_error(&self.path))?;
+        // What is between two writes, a crash may leave: the head tells that parts are missing.
+        let head_bytes = head.encode(&self.mark);
+        let mut frame = [head_bytes.as_slice()].into_iter().chain(parts);
+        let written = frame.try_for_each(|part| end.file.write_all(part)).and_then(|()| end.file.sync_data());
+        written.map_err(io_error(&self.path))?;
         end.broken = false;
         let at = end.at;
         end.at += head.frame();

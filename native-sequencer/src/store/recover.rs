@@ -45,6 +45,14 @@ pub struct Recovered {
     pub certificate: Option<Arc<Certificate>>,
 }
 
+/// Levels of segments that are merged while an index is made again, from 0 on.
+const MERGED_AT_ONCE: u8 = 2;
+
+fn not_merged(error: &StoreError) -> bool {
+    tracing::warn!(%error, "segments of the index cannot be merged yet");
+    false
+}
+
 /// Puts the blocks that were `found` in the log into the index, and their code to the others'.
 pub(super) fn catch_up(
     segments: &Segments,
@@ -64,7 +72,9 @@ pub(super) fn catch_up(
         let is_last = (done + 1) * limits::RECOVERY_BATCH >= found.len();
         if batch.is_full() || is_last {
             segments.add(&std::mem::take(&mut batch))?;
-            while segments.merge(&go_on)? {}
+            // The index merges them in its own time. Here only what would be very many files are made fewer, and what hinders that
+            // hinders no opening.
+            while !is_last && segments.merge(MERGED_AT_ONCE, &go_on).unwrap_or_else(|error| not_merged(&error)) {}
             let (height, of) = (blocks.last().map(|last| last.height), found.last().map(|last| last.height));
             if found.len() > limits::INDEX_BLOCKS {
                 tracing::info!(height, of, "making the index again");

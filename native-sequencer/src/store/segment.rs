@@ -158,7 +158,7 @@ impl Head {
     }
 
     fn file_name(&self) -> String {
-        format!("{:016}-{:016}.{EXTENSION}", self.first, self.last)
+        file_name(self.first, self.last)
     }
 }
 
@@ -168,7 +168,12 @@ pub(super) const EXTENSION: &str = "blocks";
 /// The heights that the file with this name is about, if it is a segment's.
 pub(super) fn heights(name: &str) -> Option<(u64, u64)> {
     let (first, last) = name.strip_suffix(EXTENSION)?.strip_suffix('.')?.split_once('-')?;
-    Some((first.parse().ok()?, last.parse().ok()?))
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (file_name(first, last) == name).then_some((first, last))
+}
+
+fn file_name(first: u64, last: u64) -> String {
+    format!("{first:016}-{last:016}.{EXTENSION}")
 }
 
 /// Fills a page up to its check, and adds that.
@@ -402,11 +407,44 @@ impl Names<'_> {
     }
 }
 
+/// A file that is deleted unless it is finished: what stays of one that could not be written would keep a full disk full.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    path: PathBuf,
+    finished: bool,
+}
+
+impl Unfinished {
+    /// The file at `path`, which is to be written.
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path, finished: false }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name.
+    pub(super) fn finish(mut self, name: &Path) -> Result<(), StoreError> {
+        fs::rename(&self.path, name).map_err(io_error(name))?;
+        self.finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// A segment that is being written. It gets its name when it is complete and durable.
 #[derive(Debug)]
 pub(super) struct Writer {
     path: PathBuf,
-    new: PathBuf,
+    new: Unfinished,
     pub(super) file: BufWriter<File>,
     page: Vec<u8>,
     fences: Vec<u8>,
@@ -416,13 +454,13 @@ impl Writer {
     /// Begins the segment that `head` says, in the folder `dir`.
     pub(super) fn new(dir: &Path, head: &Head) -> Result<Self, StoreError> {
         let path = dir.join(head.file_name());
-        let new = path.with_added_extension(NEW);
+        let new = Unfinished::new(path.with_added_extension(NEW));
         let make = || {
-            let mut file = BufWriter::with_capacity(BUFFER, File::create(&new)?);
+            let mut file = BufWriter::with_capacity(BUFFER, File::create(new.path())?);
             file.write_all(&head.encode())?;
             Ok(file)
         };
-        let file = make().map_err(io_error(&new))?;
+        let file = make().map_err(io_error(new.path()))?;
         Ok(Self { path, new, file, page: Vec::with_capacity(PAGE), fences: Vec::new() })
     }
 
@@ -437,7 +475,7 @@ impl Writer {
 
     fn end_page(&mut self) -> Result<(), StoreError> {
         seal(&mut self.page);
-        self.file.write_all(&self.page).map_err(io_error(&self.new))?;
+        self.file.write_all(&self.page).map_err(io_error(self.new.path()))?;
         self.page.clear();
         Ok(())
     }
@@ -449,7 +487,7 @@ impl Writer {
 
     /// Frames, and behind the last of them code.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(bytes).map_err(io_error(&self.new))
+        self.file.write_all(bytes).map_err(io_error(self.new.path()))
     }
 
     /// Ends the file; it is durable when this returns.
@@ -460,16 +498,37 @@ impl Writer {
             self.file.write_all(&check.to_be_bytes())?;
             self.file.into_inner()?.sync_all()
         };
-        write().map_err(io_error(&self.new))?;
-        fs::rename(&self.new, &self.path).map_err(io_error(&self.path))?;
+        write().map_err(io_error(self.new.path()))?;
+        self.new.finish(&self.path)?;
         sync_folder(dir)?;
         let damaged = || StoreError::DamagedIndex { path: self.path.clone(), what: "what was just written".to_owned() };
         Ok(Segment::open(&self.path)?.ok_or_else(damaged)?.0)
     }
+}
 
-    /// Gives it up.
-    pub(super) fn abandon(self) -> Result<(), StoreError> {
-        drop(self.file);
-        fs::remove_file(&self.new).map_err(io_error(&self.new))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_finished_is_gone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (new, name) = (dir.path().join("a.new"), dir.path().join("a"));
+        let begin = || {
+            fs::write(&new, "something").expect("writes");
+            Unfinished::new(new.clone())
+        };
+        drop(begin());
+        assert!(!new.exists());
+        begin().finish(&name).expect("gets its name");
+        assert!(name.exists() && !new.exists());
+    }
+
+    #[test]
+    fn only_names_that_are_given_to_segments_are_theirs() {
+        assert_eq!(heights(&file_name(1, 1_024)), Some((1, 1_024)));
+        for name in ["1-1024.blocks", "+000000000000001-0000000000001024.blocks", "0000000000000001-1024.blocks"] {
+            assert_eq!(heights(name), None, "{name}");
+        }
     }
 }

@@ -209,10 +209,10 @@ impl Segments {
         Ok(())
     }
 
-    /// Merges segments if there are as many of one level as make one of the next; whether there were. Gives up when it is to
-    /// `stop`.
-    pub(super) fn merge(&self, stop: &AtomicBool) -> Result<bool, StoreError> {
-        let Some((begin, inputs)) = due(&self.list.read()) else { return Ok(false) };
+    /// Merges segments if there are as many of one level, below `levels`, as make one of the next; whether there were. Gives up when
+    /// it is to `stop`.
+    pub(super) fn merge(&self, levels: u8, stop: &AtomicBool) -> Result<bool, StoreError> {
+        let Some((begin, inputs)) = due(&self.list.read(), levels) else { return Ok(false) };
         let (Some(oldest), Some(newest)) = (inputs.first(), inputs.last()) else { return Ok(false) };
         let head = Head {
             first: oldest.head().first,
@@ -223,7 +223,6 @@ impl Segments {
         };
         let mut writer = Writer::new(&self.dir, &head)?;
         if !merge_names(&inputs, &mut writer, stop)? {
-            writer.abandon()?;
             return Ok(false);
         }
         for part in [Part::Frames, Part::Codes] {
@@ -254,12 +253,15 @@ fn files(dir: &Path) -> Result<Vec<(u64, u64, PathBuf)>, StoreError> {
     Ok(files)
 }
 
-/// The first of the segments of one level that are to be merged, the newest level first, and where they stand. Levels do not rise
-/// from old to new.
-fn due(list: &[Arc<Segment>]) -> Option<(usize, Vec<Arc<Segment>>)> {
+/// The first of the segments of one level, below `levels`, that are to be merged, the newest level first, and where they stand.
+/// Levels do not rise from old to new.
+fn due(list: &[Arc<Segment>], levels: u8) -> Option<(usize, Vec<Arc<Segment>>)> {
     let mut end = list.len();
     for run in list.chunk_by(|a, b| a.head().level == b.head().level).rev() {
         let begin = end - run.len();
+        if run.first().is_none_or(|segment| segment.head().level >= levels) {
+            break;
+        }
         if let Some(inputs) = run.get(..limits::INDEX_MERGED) {
             return Some((begin, inputs.to_vec()));
         }

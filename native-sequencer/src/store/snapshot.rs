@@ -19,6 +19,7 @@
 use super::{
     error::StoreError,
     folder::{NEW, io_error, sync_folder},
+    segment::Unfinished,
 };
 use crate::{block::StoredLeaf, limits};
 use alloy_primitives::B256;
@@ -172,11 +173,12 @@ impl Drop for Snapshots {
 pub(super) fn write(dir: &Path, genesis: B256, height: u64, state: &Tree, stop: &AtomicBool) -> Result<(), StoreError> {
     let started = Instant::now();
     let path = dir.join(file_name(height));
-    let new = path.with_added_extension(NEW);
-    if !write_file(&new, &encode_head(&genesis, height, state.len()), state, stop).map_err(io_error(&new))? {
-        return fs::remove_file(&new).map_err(io_error(&new));
+    let new = Unfinished::new(path.with_added_extension(NEW));
+    let head = encode_head(&genesis, height, state.len());
+    if !write_file(new.path(), &head, state, stop).map_err(io_error(new.path()))? {
+        return Ok(());
     }
-    fs::rename(&new, &path).map_err(io_error(&path))?;
+    new.finish(&path)?;
     sync_folder(dir)?;
     // One that is old enough makes those before it useless.
     let old_enough = |found: &u64| *found + limits::HISTORY_BLOCKS <= height;
@@ -211,7 +213,8 @@ fn file_name(height: u64) -> String {
 }
 
 fn height_in(name: &str) -> Option<u64> {
-    name.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()
+    let height = name.strip_suffix(EXTENSION)?.strip_suffix('.')?.parse().ok()?;
+    (file_name(height) == name).then_some(height)
 }
 
 fn heights(dir: &Path) -> Result<Vec<u64>, StoreError> {

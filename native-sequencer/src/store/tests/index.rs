@@ -58,7 +58,7 @@ fn filled(dir: &Path, blocks: u64) -> Segments {
     let segments = open(dir);
     for last in (2..=blocks).step_by(2) {
         segments.add(&batch(&segments, last)).expect("writes");
-        while segments.merge(&AtomicBool::new(false)).expect("merges") {}
+        while segments.merge(u8::MAX, &AtomicBool::new(false)).expect("merges") {}
     }
     segments
 }
@@ -101,7 +101,7 @@ fn there_are_few_segments_of_each_level_and_a_name_is_written_once_for_each() {
     let segments = open(dir.path());
     for last in 1..=300 {
         segments.add(&batch(&segments, last)).expect("writes");
-        while segments.merge(&AtomicBool::new(false)).expect("merges") {}
+        while segments.merge(u8::MAX, &AtomicBool::new(false)).expect("merges") {}
         let levels = segments.levels();
         assert!(levels.is_sorted_by(|a, b| a >= b));
         let blocks: u64 = levels.iter().map(|level| (INDEX_MERGED as u64).pow((*level).into())).sum();
@@ -117,7 +117,7 @@ fn before_and_after() -> (Files, Files) {
     let segments = filled(dir.path(), 14);
     segments.add(&batch(&segments, 16)).expect("writes");
     let before = read_folder(dir.path());
-    assert!(segments.merge(&AtomicBool::new(false)).expect("merges"));
+    assert!(segments.merge(u8::MAX, &AtomicBool::new(false)).expect("merges"));
     (before, read_folder(dir.path()))
 }
 
@@ -152,7 +152,7 @@ fn merging_that_is_told_to_stop_leaves_everything_as_it_was() {
     let dir = tempfile::tempdir().expect("a folder");
     write_folder(dir.path(), &before);
     let segments = open(dir.path());
-    assert!(!segments.merge(&AtomicBool::new(true)).expect("stops"));
+    assert!(!segments.merge(u8::MAX, &AtomicBool::new(true)).expect("stops"));
     finds(&segments, 16);
     assert_eq!(read_folder(dir.path()).len(), before.len());
 }
