@@ -177,8 +177,11 @@ impl<S: Source> RowExecutor<S> {
             return Ok(false);
         }
         self.state().begin_transaction();
-        let found = self.state().find_again(executed).map_err(Refused::State);
-        let found = found.and_then(|found| self.check_room(executed.gas_spent, executed.work).map(|()| found));
+        let mut found = self.state().find_again(executed).map_err(Refused::State);
+        // Where it would find something else, it may spend something else.
+        if found == Ok(true) {
+            found = self.check_room(executed.gas_spent, executed.work).map(|()| true);
+        }
         match found {
             Ok(true) => self.settle(executed),
             _ => self.state().discard_transaction(),

@@ -13,6 +13,7 @@ use crate::{
     evm::{Env, Executed, Refused, RowEffects, RowExecutor, Source, StateError, rules},
     manifest::{RowHeader, RowKind},
     merkle,
+    params::Params,
     receipt::Receipt,
     transaction::Recovered,
     wire,
@@ -97,6 +98,12 @@ pub fn receipt_leaves(receipts: &[Receipt]) -> Vec<B256> {
     merkle::leaf_hashes(receipts.iter().map(Receipt::leaf))
 }
 
+/// Whether `transaction` is certain to fit into the body of a row of its own, if it uses so many keys.
+pub fn fits_a_body(params: &Params, transaction: &Recovered, keys: usize) -> bool {
+    let transaction = transaction.transaction().encoded().len() + body::BYTES_A_TRANSACTION;
+    body::BYTES_WITHOUT_CONTENT + transaction + keys * body::BYTES_A_KEY <= params.limits.row_body_bytes as usize
+}
+
 /// Builds a row of users' transactions one by one; what does not fit or is not valid is refused and leaves no trace.
 pub struct RowBuilder<S: Source> {
     executor: RowExecutor<S>,
@@ -160,7 +167,8 @@ impl<S: Source> RowBuilder<S> {
     pub fn repeat(&mut self, transaction: &Recovered, executed: &Executed) -> Result<bool, Refused> {
         let bytes = self.body_bytes_with(transaction) + executed.accesses.len() * body::BYTES_A_KEY;
         if bytes > self.body_limit {
-            return Err(Refused::RowBody);
+            // Alone in a row it may use other keys than elsewhere.
+            return if self.is_empty() { Ok(false) } else { Err(Refused::RowBody) };
         }
         let repeated = self.executor.repeat(executed)?;
         if repeated {

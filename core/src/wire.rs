@@ -67,7 +67,12 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 pub fn encode_about<T: Serialize>(value: &T, bytes: usize) -> Vec<u8> {
     let mut encoded = Vec::with_capacity(bytes);
     encoded.push(VERSION);
-    postcard::serialize_with_flavor(value, Encoded(encoded)).unwrap_or_default()
+    let mut encoded = postcard::serialize_with_flavor(value, Encoded(encoded)).unwrap_or_default();
+    // What is kept of it for long is not to take much more than it is.
+    if encoded.len() < encoded.capacity() / 4 * 3 {
+        encoded.shrink_to_fit();
+    }
+    encoded
 }
 
 /// An encoding that grows by whole slices.

@@ -7,10 +7,7 @@ use crate::{
     value::{Account, Value, Version},
 };
 use alloc::{collections::BTreeMap, vec::Vec};
-use alloy_primitives::{
-    Address, B256, KECCAK256_EMPTY, U256,
-    map::{AddressMap, HashMap},
-};
+use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
 use revm::{
     Database,
     bytecode::Bytecode,
@@ -101,14 +98,21 @@ pub(super) struct Changed {
     pub(super) repeatable: bool,
 }
 
+/// Numbers by keys. Whoever runs the same module in every tab cannot choose hashes that an adversary does not know, so there the
+/// keys are compared.
+#[cfg(not(target_arch = "wasm32"))]
+type Index = alloy_primitives::map::HashMap<Key, u32>;
+#[cfg(target_arch = "wasm32")]
+type Index = BTreeMap<Key, u32>;
+
 /// The keys that a row has asked for so far, over a [`Source`].
 #[derive(Debug)]
 pub struct RowState<S> {
     source: S,
     /// The row's keys, each once, in the order in which they were first asked for.
     entries: Vec<Entry>,
-    /// Which of `entries` a key has. Nothing walks it, so how keys are hashed decides nothing.
-    index: HashMap<Key, u32>,
+    /// Which of `entries` a key has. Nothing walks it, so how it is made decides nothing.
+    index: Index,
     codes: BTreeMap<B256, MetCode>,
     /// The number of the running transaction in the row.
     transaction: u32,
@@ -130,7 +134,7 @@ impl<S: Source> RowState<S> {
         Self {
             source,
             entries: Vec::new(),
-            index: HashMap::default(),
+            index: Index::default(),
             codes: BTreeMap::new(),
             transaction: 0,
             asked: Vec::new(),

@@ -24,7 +24,7 @@ use std::hash::BuildHasher;
 const CALLS: usize = 1 << 16;
 /// Keys that are remembered of a kind of call.
 const KEYS_OF_CALL: usize = 4;
-/// Transactions of a lane that tell which of its keys are contended.
+/// Transactions of a lane that tell which of its keys are contended, evenly from all of it.
 const SAMPLE: usize = 16;
 /// Words of calldata that are looked at for addresses.
 const WORDS: usize = 16;
@@ -54,6 +54,27 @@ struct Call(u64);
 
 /// The hash of a key.
 type Contended = u64;
+
+/// What was seen of a kind of call in one block.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// The lane that it was first met in.
+    lane: usize,
+    /// Who sent that one.
+    sender: Address,
+    keys: Keys,
+}
+
+/// What a block teaches about a kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keys {
+    /// Nothing yet.
+    Unknown,
+    /// Contended keys, which are remembered.
+    Known,
+    /// Nothing, for its calls are in several lanes.
+    Ambiguous,
+}
 
 /// Who uses a key.
 #[derive(Clone, Copy, Debug, Default)]
@@ -101,23 +122,34 @@ impl Forecast {
         Some(Call(self.hashing.hash_one((to, selector, others))))
     }
 
-    /// Learns what was contended in a block, from the transactions of each of its lanes.
+    /// Learns what was contended in a block, from the transactions of each of its lanes that succeeded.
+    ///
+    /// Calls of one kind in several lanes, and calls of several senders that fought over nothing, are no longer foreseen.
     pub(super) fn learn<'a>(&mut self, transactions: &[Recovered], lanes: impl Iterator<Item = Vec<Did<'a>>>) {
-        // The lane that the calls of each kind are in; none where they are in several, which tells nothing.
-        let mut seen: HashMap<Call, Option<usize>> = HashMap::default();
+        let mut seen: HashMap<Call, Seen> = HashMap::default();
         for (lane, members) in lanes.enumerate() {
             let mut contended = None;
             for (at, accesses) in &members {
-                let Some(call) = transactions.get(*at).and_then(|transaction| self.call(transaction)) else { continue };
-                match seen.get(&call) {
-                    Some(Some(known)) if *known != lane => self.forget(call, &mut seen),
-                    Some(_) => {}
-                    None => {
+                let Some(transaction) = transactions.get(*at) else { continue };
+                let Some(call) = self.call(transaction) else { continue };
+                let (sender, is_taught) = (transaction.sender(), members.len() > 1);
+                let seen = seen.entry(call).or_insert(Seen { lane, sender, keys: Keys::Unknown });
+                if seen.lane != lane {
+                    seen.keys = Keys::Ambiguous;
+                }
+                match seen.keys {
+                    Keys::Unknown if is_taught => {
                         let contended = contended.get_or_insert_with(|| self.contended(transactions, &members));
-                        seen.insert(call, Some(lane));
                         let keys = hottest(accesses.iter().map(|access| self.hashing.hash_one(access.key)), contended);
-                        self.remember(call, keys);
+                        if !keys.is_empty() {
+                            seen.keys = Keys::Known;
+                            self.remember(call, keys);
+                        } else if seen.sender != sender {
+                            self.forget(call);
+                        }
                     }
+                    Keys::Ambiguous => self.forget(call),
+                    Keys::Unknown | Keys::Known => {}
                 }
             }
         }
@@ -126,7 +158,7 @@ impl Forecast {
     /// How many of some transactions use each key that one of them changes, if these are of several senders.
     fn contended(&self, transactions: &[Recovered], members: &[Did<'_>]) -> HashMap<Contended, u32> {
         let mut keys: HashMap<Contended, Users> = HashMap::default();
-        for (at, accesses) in members.iter().take(SAMPLE) {
+        for (at, accesses) in members.iter().step_by(members.len().div_ceil(SAMPLE)) {
             let Some(sender) = transactions.get(*at).map(Recovered::sender) else { continue };
             for access in *accesses {
                 let users = keys.entry(self.hashing.hash_one(access.key)).or_default();
@@ -141,17 +173,13 @@ impl Forecast {
     }
 
     fn remember(&mut self, call: Call, keys: Vec<Contended>) {
-        if keys.is_empty() {
-            return;
-        }
         if self.recent.len() >= CALLS {
             self.older = std::mem::take(&mut self.recent);
         }
         self.recent.insert(call, keys);
     }
 
-    fn forget(&mut self, call: Call, seen: &mut HashMap<Call, Option<usize>>) {
-        seen.insert(call, None);
+    fn forget(&mut self, call: Call) {
         self.recent.remove(&call);
         self.older.remove(&call);
     }

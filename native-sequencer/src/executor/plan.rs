@@ -146,7 +146,8 @@ impl Plan {
         let index = self.keys.len() as u32;
         match self.keys.entry(access.key) {
             Entry::Occupied(entry) => entry.get().index,
-            // Whoever is the first to use a key found it as it was before the block: nobody of the same group was earlier.
+            // Whoever is the first to use a key found it as it was before the block: nobody of the same group whose guess is kept
+            // was earlier, and those that are kept are the first ones.
             Entry::Vacant(entry) => entry.insert(Planned { index, before: (access.version, access.before) }).index,
         }
     }
@@ -162,14 +163,14 @@ impl Plan {
         }
     }
 
-    /// Tells the forecast what was contended, where transactions share a lane.
+    /// Tells the forecast what was contended: what transactions did that succeeded, lane by lane.
     fn teach(&self, transactions: &[Recovered], lanes: &[Vec<usize>], uses: &Uses, forecast: &mut Forecast) {
         let did = |place: &usize| {
             let (at, _) = uses.transactions[*place];
-            Some((at, self.guesses[at].as_ref()?.accesses.as_slice()))
+            let guess = self.guesses[at].as_ref().filter(|guess| guess.receipt.success)?;
+            Some((at, guess.accesses.as_slice()))
         };
-        let shared = lanes.iter().filter(|lane| lane.len() > 1);
-        forecast.learn(transactions, shared.map(|lane| lane.iter().filter_map(did).collect()));
+        forecast.learn(transactions, lanes.iter().map(|lane| lane.iter().filter_map(did).collect()));
     }
 
     /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.

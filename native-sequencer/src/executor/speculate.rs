@@ -5,10 +5,12 @@
 
 use super::plan::Base;
 use crate::state::{Overlay, Writes};
-use alloy_primitives::{B256, map::AddressMap};
+use alloy_primitives::{Address, B256, map::AddressMap};
 use ocelli_core::{
     evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError},
     key::Key,
+    params::Params,
+    row::fits_a_body,
     transaction::Recovered,
     value::{Value, Version},
 };
@@ -34,39 +36,47 @@ pub(super) struct Speculation {
 /// waits behind them is not looked at. Groups hold the indexes of `transactions`, each one once and in order.
 ///
 /// It goes in rounds. A round has as many transactions as fit into what is left of the gas whatever they do, so where limits
-/// are near what is spent there is one round, and nobody makes this run much more than a block's gas.
+/// are near what is spent there is one round, and nobody makes this run much more than a block's gas. A round costs what its
+/// own transactions cost.
 pub(super) fn speculate(
     env: &Env<'_>,
     base: &Base<'_>,
     transactions: &[Recovered],
     groups: Vec<Vec<usize>>,
 ) -> Speculation {
-    // The transactions of a group need not fit into one row here.
-    let mut params = env.params.clone();
-    (params.limits.row_gas, params.limits.row_work, params.limits.row_code_bytes) = (u64::MAX, u64::MAX, u32::MAX);
-    let env = Env { params: &params, ..*env };
-    let mut groups: Vec<Group> = groups.into_iter().map(Group::new).collect();
-    // Those that take longest first.
-    groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
+    let mut waiting: Vec<Group> = groups.into_iter().map(Group::new).collect();
     let mut found = Speculation { guesses: Vec::with_capacity(transactions.len()), took: Vec::new() };
-    let mut left = params.gas_limit;
+    let mut left = env.params.gas_limit;
+    // Which group each transaction is in.
+    let mut group_of = vec![0; transactions.len()];
+    for (group, members) in waiting.iter().enumerate() {
+        members.members.iter().for_each(|at| group_of[*at] = group);
+    }
     loop {
         let guesses = &mut found.guesses;
-        let rest = transactions.get(guesses.len()..).unwrap_or_default();
+        let from = guesses.len();
+        let rest = transactions.get(from..).unwrap_or_default();
         let round = rest.get(..certain_to_fit(rest, left)).unwrap_or_default();
         if round.is_empty() {
             return found;
         }
-        let until = guesses.len() + round.len();
-        let chunk = |groups| try_groups(&env, base, &transactions[..until], groups);
-        found.took.par_extend(chunks(&mut groups).into_par_iter().map(chunk));
+        let until = from + round.len();
+        let mut active = active(&mut waiting, &group_of[from..until], until);
+        let chunk = |groups: &mut [Active]| try_groups(env, base, transactions, groups);
+        found.took.par_extend(chunks(&mut active).into_par_iter().map(chunk));
         guesses.resize(until, Err(Refused::NotAccepted));
-        for (at, guess) in groups.iter_mut().flat_map(Group::take_guesses) {
-            guesses[at] = guess;
+        let mut left_after = Some(left);
+        for Active { at, mut group, guesses: tried, .. } in active {
+            for guess in tried {
+                let member = group.members[group.tried];
+                let ran = gas_run(&guess, &transactions[member]);
+                left_after = left_after.and_then(|left| left.checked_sub(ran));
+                guesses[member] = group.verdict(guess, transactions[member].sender());
+                group.tried += 1;
+            }
+            waiting[at] = group;
         }
-        let ran =
-            guesses[until - round.len()..].iter().zip(round).map(|(guess, transaction)| gas_run(guess, transaction));
-        let Some(rest) = left.checked_sub(ran.sum()) else { return found };
+        let Some(rest) = left_after else { return found };
         left = rest;
     }
 }
@@ -90,44 +100,66 @@ fn gas_run(guess: &Guess, transaction: &Recovered) -> u64 {
 }
 
 /// Transactions that are tried one after the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Group {
     members: Vec<usize>,
-    /// How many of them were tried, in this round and before.
+    /// How many of them were tried, in earlier rounds.
     tried: usize,
-    /// Of those that were tried in this round.
-    guesses: Vec<Guess>,
-    /// What those of earlier rounds made of the state.
+    /// What those made of the state.
     written: Writes,
+    /// Who sent the first of them that was tried, and whether somebody else sent another.
+    first_sender: Option<Address>,
+    is_shared: bool,
 }
 
 impl Group {
     fn new(members: Vec<usize>) -> Self {
-        Self { members, tried: 0, guesses: Vec::new(), written: Writes::default() }
+        Self { members, ..Self::default() }
     }
 
-    /// Members that were not tried, below an index.
-    fn next(&self, until: usize) -> &[usize] {
-        let rest = &self.members[self.tried..];
-        &rest[..rest.partition_point(|at| *at < until)]
-    }
-
-    /// The guesses of a round, with the indexes of the transactions.
-    fn take_guesses(&mut self) -> Vec<(usize, Guess)> {
-        let guesses = std::mem::take(&mut self.guesses);
-        let before = self.tried - guesses.len();
-        self.members[before..self.tried].iter().copied().zip(guesses).collect()
+    /// What counts of the guess about the next member, which `sender` sent. That it is invalid counts only where nobody else's
+    /// transaction made it so: that one may be left out.
+    fn verdict(&mut self, guess: Guess, sender: Address) -> Guess {
+        self.is_shared |= *self.first_sender.get_or_insert(sender) != sender;
+        if self.is_shared && matches!(guess, Err(Refused::Invalid(_))) { Err(Refused::NotAccepted) } else { guess }
     }
 }
 
+/// A group in a round.
+#[derive(Debug)]
+struct Active {
+    /// Which group it is.
+    at: usize,
+    group: Group,
+    /// How many members are tried in the round.
+    count: usize,
+    guesses: Vec<Guess>,
+}
+
+/// Takes out the groups that transactions of a round are in, whose indexes end before `until`: those that take longest first.
+fn active(waiting: &mut [Group], group_of: &[usize], until: usize) -> Vec<Active> {
+    let mut active = Vec::new();
+    for at in group_of {
+        let group = std::mem::take(&mut waiting[*at]);
+        if group.members.is_empty() {
+            // It was taken out before.
+            continue;
+        }
+        let count = group.members[group.tried..].partition_point(|member| *member < until);
+        active.push(Active { at: *at, group, count, guesses: Vec::new() });
+    }
+    active.sort_by_key(|active| std::cmp::Reverse(active.count));
+    active
+}
+
 /// Groups in chunks that are worth a core's time.
-fn chunks(mut groups: &mut [Group]) -> Vec<&mut [Group]> {
+fn chunks(mut groups: &mut [Active]) -> Vec<&mut [Active]> {
     let mut chunks = Vec::new();
     while !groups.is_empty() {
         let mut transactions = 0;
         let small = groups.iter().take_while(|group| {
             let more = transactions < AT_ONCE;
-            transactions += group.members.len();
+            transactions += group.count;
             more
         });
         let (chunk, rest) = groups.split_at_mut(small.count());
@@ -137,29 +169,41 @@ fn chunks(mut groups: &mut [Group]) -> Vec<&mut [Group]> {
     chunks
 }
 
-/// Tries what groups have of `transactions`; how long that took.
-fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups: &mut [Group]) -> Duration {
+/// Tries what is next of groups; how long that took.
+///
+/// Each transaction has a row of its own: what no row can hold leaves nothing for those behind it to find.
+fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups: &mut [Active]) -> Duration {
     let started = Instant::now();
-    let until = transactions.len();
-    let members = groups.iter().flat_map(|group| group.next(until)).map(|at| &transactions[*at]);
-    let accounts = Accounts::of(base, members);
+    let next = |group: &Group, count| group.members[group.tried..group.tried + count].to_vec();
+    let members: Vec<Vec<usize>> = groups.iter().map(|active| next(&active.group, active.count)).collect();
+    let accounts = Accounts::of(base, members.iter().flatten().map(|at| &transactions[*at]));
     let mut executor = RowExecutor::new(env, Overlay::new(&accounts));
-    for group in groups {
+    for (Active { group, guesses, .. }, members) in groups.iter_mut().zip(members) {
         executor.next_row(|state, _| state.writes = std::mem::take(&mut group.written));
-        let next = group.next(until);
-        group.guesses = next.iter().map(|at| executor.execute(&transactions[*at], |_| true).map(Box::new)).collect();
-        group.tried += group.guesses.len();
-        let done = group.tried == group.members.len();
-        executor.next_row(|state, effects| {
-            let mut written = std::mem::take(&mut state.writes);
-            if !done {
-                written.apply(effects);
-                group.written = written;
-            }
-        });
+        // What the last one of a group leaves, nobody finds.
+        let last = group.members.last();
+        for at in members {
+            guesses.push(try_one(&mut executor, env.params, &transactions[at]));
+            executor.next_row(|state, effects| {
+                if Some(&at) != last {
+                    state.writes.apply(effects);
+                }
+            });
+        }
+        executor.next_row(|state, _| group.written = std::mem::take(&mut state.writes));
     }
     started.elapsed()
 }
+
+fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transaction: &Recovered) -> Guess {
+    let mut fits = true;
+    let result = executor.execute(transaction, |used| {
+        fits = fits_a_body(params, transaction, used.len());
+        fits
+    });
+    result.map(Box::new).map_err(|refused| if fits { refused } else { Refused::RowBody })
+}
+
 /// A state of which those accounts are at hand that transactions name: they are looked up together.
 struct Accounts<'a> {
     base: &'a Base<'a>,
@@ -187,5 +231,22 @@ impl Source for Accounts<'_> {
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {
         self.base.code(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use revm::context::result::InvalidTransaction;
+
+    #[test]
+    fn what_somebody_else_may_have_made_invalid_waits() {
+        let invalid = || Err(Refused::Invalid(InvalidTransaction::NonceOverflowInTransaction));
+        let (one, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let mut group = Group::new(vec![0, 1, 2, 3]);
+        assert_eq!(group.verdict(invalid(), one), invalid());
+        assert_eq!(group.verdict(invalid(), one), invalid());
+        assert_eq!(group.verdict(invalid(), other), Err(Refused::NotAccepted));
+        assert_eq!(group.verdict(invalid(), one), Err(Refused::NotAccepted));
     }
 }

@@ -102,6 +102,36 @@ fn no_more_is_tried_than_fills_a_block() {
 }
 
 #[test]
+fn what_no_row_can_hold_leaves_nothing_to_those_behind_it() {
+    // Adds one to slot 0: the first time for more gas than a row has here, and later for less.
+    let mut world = World::new(&hex!("5f 54 6001 01 5f 55 00"));
+    let calls = world.calls(1);
+    let mut params = world.chain.config.params.clone();
+    params.limits.row_gas = 40_000;
+    let env = Env { params: &params, ..world.env() };
+    let together = vec![(0..calls.len()).collect()];
+    let guesses = speculate(&env, &Overlay::new(&world.snapshot), &calls, together).guesses;
+    assert!(guesses.iter().all(|guess| *guess == Err(Refused::RowGas)), "{guesses:?}");
+}
+
+#[test]
+fn rounds_go_on_where_groups_were_left() {
+    // Each sees what those before it left, though a round has gas for few of them.
+    let mut world = World::new(&hex!("5f 54 6001 01 5f 55 00"));
+    let calls = world.calls(2);
+    let together = vec![(0..calls.len()).collect()];
+    let guesses = speculate(&world.env(), &Overlay::new(&world.snapshot), &calls, together).guesses;
+    let counted = |guess: &Guess| {
+        guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {
+            ocelli_core::value::Value::Slot(count) => Some(count),
+            ocelli_core::value::Value::Account(_) => None,
+        })
+    };
+    let counts: Vec<Option<U256>> = guesses.iter().map(counted).collect();
+    assert_eq!(counts, (1..=calls.len()).map(|count| Some(U256::from(count))).collect::<Vec<_>>());
+}
+
+#[test]
 fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
     // Limits are far above what these spend, so they are tried a few at a time; and each sender's second follows on its first.
     let mut world = World::new(&[]);

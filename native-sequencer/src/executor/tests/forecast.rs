@@ -99,3 +99,33 @@ fn what_one_sender_does_alone_is_not_contended() {
     run(&world, &own, &mut forecast);
     assert_eq!(forecast.groups(&others).len(), 2);
 }
+
+#[test]
+fn what_is_no_longer_contended_is_forgotten() {
+    let mut world = World::new(NAMED_SLOT);
+    // Without addresses they are all of one kind.
+    let same = calls(&mut world, |_| U256::ZERO.to_be_bytes_vec());
+    let mut forecast = Forecast::default();
+    run(&world, &same, &mut forecast);
+    assert_eq!(forecast.groups(&same).len(), 1);
+    world.wallets.iter_mut().for_each(|wallet| wallet.nonce = 0);
+    let apart = calls(&mut world, |index| U256::from(index).to_be_bytes_vec());
+    run(&world, &apart, &mut forecast);
+    assert_eq!(forecast.groups(&apart).len(), apart.len());
+}
+
+#[test]
+fn calls_that_fail_teach_nothing() {
+    let mut world = World::new(COUNTER);
+    let to = TxKind::Call(world.contract);
+    let counted = calls(&mut world, |_| Vec::new());
+    let mut forecast = Forecast::default();
+    run(&world, &counted, &mut forecast);
+    // Two by one sender, alone in a lane, that have no gas to count: the others' are foreseen all the same.
+    let failing = &mut world.wallets[0];
+    failing.nonce = 0;
+    let input = || Bytes::from([b"call".as_slice(), Address::ZERO.into_word().as_slice()].concat());
+    let failed: Vec<Recovered> = (0..2).map(|_| failing.send(to, U256::ZERO, input(), 22_000)).collect();
+    run(&world, &failed, &mut forecast);
+    assert_eq!(forecast.groups(&counted).len(), 1);
+}
