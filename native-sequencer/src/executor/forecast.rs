@@ -158,7 +158,7 @@ impl Forecast {
     /// How many of some transactions use each key that one of them changes, if these are of several senders.
     fn contended(&self, transactions: &[Recovered], members: &[Did<'_>]) -> HashMap<Contended, u32> {
         let mut keys: HashMap<Contended, Users> = HashMap::default();
-        for (at, accesses) in members.iter().step_by(members.len().div_ceil(SAMPLE)) {
+        for (at, accesses) in members.iter().step_by(members.len().div_ceil(SAMPLE).max(1)) {
             let Some(sender) = transactions.get(*at).map(Recovered::sender) else { continue };
             for access in *accesses {
                 let users = keys.entry(self.hashing.hash_one(access.key)).or_default();
