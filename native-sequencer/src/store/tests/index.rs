@@ -158,6 +158,25 @@ fn merging_that_is_told_to_stop_leaves_everything_as_it_was() {
 }
 
 #[test]
+fn merging_that_fails_leaves_nothing_behind_and_may_be_tried_again() {
+    let (before, after) = before_and_after();
+    let dir = tempfile::tempdir().expect("a folder");
+    write_folder(dir.path(), &before);
+    let segments = open(dir.path());
+    let (name, whole) = &before[0];
+    let mut damaged = whole.clone();
+    damaged[4_096 + 100] ^= 1;
+    fs::write(dir.path().join(name), &damaged).expect("writes");
+    let failed = segments.merge(u8::MAX, &AtomicBool::new(false)).expect_err("a page is damaged");
+    assert!(matches!(failed, StoreError::DamagedIndex { .. }), "{failed}");
+    assert_eq!(read_folder(dir.path()).len(), before.len());
+    fs::write(dir.path().join(name), whole).expect("writes");
+    assert!(segments.merge(u8::MAX, &AtomicBool::new(false)).expect("merges"));
+    assert_eq!(read_folder(dir.path()), after);
+    finds(&segments, 16);
+}
+
+#[test]
 fn what_is_behind_a_gap_or_of_another_chain_is_made_again() {
     let (before, _) = before_and_after();
     let mut names: Vec<_> = before.iter().map(|(name, _)| name.clone()).collect();
