@@ -204,6 +204,11 @@ impl Store {
         Ok(())
     }
 
+    /// How many bytes of the log there are: what every block so far takes that is durable when [`Self::append`] returns.
+    pub fn log_bytes(&self) -> u64 {
+        self.log.bytes_written()
+    }
+
     /// Offers `state`, which is the state after the last block that was appended, at this height. It is written down, by another
     /// thread, if a snapshot is due. A store that is offered none takes longer to open.
     pub fn offer_state(&self, height: u64, state: &Tree) {

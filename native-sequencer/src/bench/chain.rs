@@ -55,6 +55,8 @@ pub struct MadeBlock {
     pub sealed: SealedBlock,
     /// The block as it was assembled.
     pub assembled: AssembledBlock,
+    /// Bytes by which the log grew.
+    pub logged: u64,
 }
 
 /// A chain whose blocks are measured.
@@ -201,7 +203,9 @@ impl MeasuredChain {
         let started = Instant::now();
         let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, recovered)
             .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
+        let logged = self.store.log_bytes();
         self.store.append(&sealed, &assembled.writes)?;
+        let logged = self.store.log_bytes() - logged;
         self.store.offer_state(assembled.header.height, &assembled.state);
         stages.store = started.elapsed();
         if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
@@ -213,7 +217,7 @@ impl MeasuredChain {
         }
         self.snapshot.tree = assembled.state.clone();
         let parent = std::mem::replace(&mut self.head, assembled.header.clone());
-        Ok(MadeBlock { stages, parent, sealed, assembled })
+        Ok(MadeBlock { stages, parent, sealed, assembled, logged })
     }
 }
 

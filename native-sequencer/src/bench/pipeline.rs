@@ -149,7 +149,7 @@ fn bytes(workload: Workload, transactions: u32, made: &MadeBlock) -> Vec<Figure>
     vec![
         of_one("row_body", sum(&made.assembled.row_bodies)),
         of_one("column_body", sum(&made.assembled.column_bodies)),
-        of_one("log", made.sealed.stored.encode().len()),
+        of_one("log", made.logged as usize),
     ]
 }
 

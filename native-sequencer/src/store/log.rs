@@ -240,6 +240,11 @@ impl Log {
         Ok(at)
     }
 
+    /// How long the file is.
+    pub(super) fn bytes_written(&self) -> u64 {
+        self.end.lock().at
+    }
+
     /// A part of the block with this height, whose frame begins at `at`.
     pub(super) fn read(&self, height: u64, at: u64, part: Part) -> Result<Vec<u8>, StoreError> {
         let head = self.head(at)?.filter(|head| head.height == height);
