@@ -4,8 +4,10 @@
 //! every column it says that the block is valid (design section 5 has the induction).
 
 pub mod assemble;
+pub mod rebuild;
 
 pub use assemble::{AssembledBlock, assemble, assemble_by};
+pub use rebuild::{Rebuilt, rebuild_cells, rebuild_columns};
 
 use crate::{
     column::split::{combine_columns, most_columns},

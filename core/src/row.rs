@@ -6,7 +6,7 @@ pub mod body;
 pub mod check;
 
 pub use body::{CodeRef, ListError, Listed, RowBody};
-pub use check::{CellProof, RowFault, RowHeaderField, RowTask, verify_row};
+pub use check::{CellProof, RowFault, RowHeaderField, RowTask, execute_row, verify_row};
 
 use crate::{
     access::Access,

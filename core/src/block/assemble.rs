@@ -103,7 +103,7 @@ fn make_rows(threads: &impl Parallel, rows: &[ExecutedRow]) -> (Vec<RowHeader>, 
 }
 
 /// What the written keys hold after all rows, ascending by path.
-fn writes(rows: &[Vec<Placed>]) -> Vec<Leaf> {
+pub(super) fn writes(rows: &[Vec<Placed>]) -> Vec<Leaf> {
     let mut written: Vec<&Placed> = rows.iter().flatten().filter(|placed| placed.access.after.is_some()).collect();
     // Keeps the order of the rows, the last of which counts.
     written.sort_by_key(|placed| placed.path);

@@ -55,6 +55,10 @@ struct Range<'a> {
 }
 
 impl<'a> Range<'a> {
+    fn new(prefix: Prefix, rows: &'a [Vec<Placed>]) -> Self {
+        Self { prefix, cells: rows.iter().map(|row| prefix.range_of(row, |placed| &placed.path)).collect() }
+    }
+
     fn accesses(&self) -> usize {
         self.cells.iter().map(|cell| cell.len()).sum()
     }
@@ -113,11 +117,37 @@ pub fn build_columns(
         }
     }
     built.sort_unstable_by_key(|column| column.header.prefix);
+    Ok(with_hashes(threads, built))
+}
+
+/// The columns of a block that was cut before, into ranges with these prefixes: what [`build_columns`] gave.
+pub(crate) fn build_columns_at(
+    threads: &impl Parallel,
+    prefixes: impl IntoIterator<Item = Prefix>,
+    before: &Tree,
+    after: &Tree,
+    rows: &[Vec<Placed>],
+) -> Vec<BuiltColumn> {
+    let ranges: Vec<Range<'_>> = prefixes.into_iter().map(|prefix| Range::new(prefix, rows)).collect();
+    with_hashes(threads, threads.map(&ranges, |range| build_column(before, after, range)))
+}
+
+/// For each of these prefixes, the tree of the cells of `rows`.
+pub(crate) fn cells_at(
+    threads: &impl Parallel,
+    prefixes: impl IntoIterator<Item = Prefix>,
+    rows: &[Vec<Placed>],
+) -> Vec<Paths> {
+    let ranges: Vec<Range<'_>> = prefixes.into_iter().map(|prefix| Range::new(prefix, rows)).collect();
+    threads.map(&ranges, |range| cells_tree(&range.cells))
+}
+
+fn with_hashes(threads: &impl Parallel, mut built: Vec<BuiltColumn>) -> Vec<BuiltColumn> {
     let hashes = wire::body_hashes(threads, &built.iter().map(|column| column.body.as_slice()).collect::<Vec<_>>());
     for (column, hash) in built.iter_mut().zip(hashes) {
         column.header.body_hash = hash;
     }
-    Ok(built)
+    built
 }
 
 /// Halves `range` until all parts are as `fits` wants them, which go to `parts`, of which there must be no more than `most`.
@@ -157,8 +187,7 @@ fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
     });
     let body = ColumnBody { cells: listed.collect(), keys, proof: before.prove(prefix, &paths) };
     let body = wire::encode_about(&body, body.bytes_about());
-    let leaves = merkle::leaf_hashes(cells.iter().map(|cell| cell_leaf(cell.iter().map(|placed| &placed.access))));
-    let tree = merkle::paths(&leaves);
+    let tree = cells_tree(cells);
     let header = ColumnHeader {
         prefix: *prefix,
         root_before: before.subtree(prefix),
@@ -168,6 +197,11 @@ fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
         body_hash: B256::ZERO,
     };
     BuiltColumn { header, body, cells: tree }
+}
+
+fn cells_tree(cells: &Cells<'_>) -> Paths {
+    let leaves = merkle::leaf_hashes(cells.iter().map(|cell| cell_leaf(cell.iter().map(|placed| &placed.access))));
+    merkle::paths(&leaves)
 }
 
 /// The keys of a range.

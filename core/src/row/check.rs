@@ -112,19 +112,48 @@ pub fn verify_row(
     task: &RowTask,
     code: impl Fn(&B256) -> Option<Bytes>,
 ) -> Result<ExecutedRow, Refusal<RowFault>> {
-    let header = manifest.rows.get(index).ok_or(NotCommitted::NoSuchTask)?;
-    if wire::body_hash(&task.body) != header.body_hash {
-        return Err(NotCommitted::Body.into());
-    }
+    let header = committed(manifest, index, &task.body)?;
     check_cell_paths(manifest, index, task)?;
-    let body = open_body(env, &task.body)?;
+    let row = execute_checked(env, manifest, header, &task.body, code)?;
+    check_cells(manifest, task, &row).map_err(Refusal::Fault)?;
+    Ok(row)
+}
+
+/// Executes row `index` of a block with nothing but its body and checks all of it but its cells, of which whoever has the columns
+/// says more. `code` gives code by its hash; its length and hash are checked here.
+///
+/// # Errors
+/// As [`verify_row`].
+pub fn execute_row(
+    env: &Env<'_>,
+    manifest: &Manifest,
+    index: usize,
+    body: &[u8],
+    code: impl Fn(&B256) -> Option<Bytes>,
+) -> Result<ExecutedRow, Refusal<RowFault>> {
+    let header = committed(manifest, index, body)?;
+    execute_checked(env, manifest, header, body, code)
+}
+
+fn committed<'a>(manifest: &'a Manifest, index: usize, body: &[u8]) -> Result<&'a RowHeader, NotCommitted> {
+    let header = manifest.rows.get(index).ok_or(NotCommitted::NoSuchTask)?;
+    if wire::body_hash(body) == header.body_hash { Ok(header) } else { Err(NotCommitted::Body) }
+}
+
+fn execute_checked(
+    env: &Env<'_>,
+    manifest: &Manifest,
+    header: &RowHeader,
+    body: &[u8],
+    code: impl Fn(&B256) -> Option<Bytes>,
+) -> Result<ExecutedRow, Refusal<RowFault>> {
+    let body = open_body(env, body)?;
     body.check_lists().map_err(RowFault::List).map_err(Refusal::Fault)?;
     let codes = open_codes(env, &body, code)?;
     let listed = Listed::new(&body, &codes);
     let row = execute(env, manifest, header.kind, &body, &listed)?;
     check_use(&row, &listed, &codes).map_err(Refusal::Fault)?;
     check_header(header, &row).map_err(Refusal::Fault)?;
-    check_cells(manifest, task, &row).map_err(Refusal::Fault)?;
     Ok(row)
 }
 
@@ -141,7 +170,7 @@ fn check_cell_paths(manifest: &Manifest, index: usize, task: &RowTask) -> Result
     if holds { Ok(()) } else { Err(NotCommitted::CellPath) }
 }
 
-fn open_body(env: &Env<'_>, bytes: &Bytes) -> Result<RowBody, Refusal<RowFault>> {
+fn open_body(env: &Env<'_>, bytes: &[u8]) -> Result<RowBody, Refusal<RowFault>> {
     let limit = (env.params.limits.row_body_bytes as usize).min(limits::ROW_BODY_BYTES_ANY);
     if bytes.len() > limit {
         return Err(Refusal::Fault(RowFault::BodyTooLong));

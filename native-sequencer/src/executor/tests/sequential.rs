@@ -8,13 +8,15 @@ use super::super::{ExecutedBlock, Forecast, execute};
 use crate::state::{Codes, Overlay, Snapshot, Writes};
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
-    block::assemble,
+    block::{AssembledBlock, assemble, rebuild_cells, rebuild_columns},
     column::verify_column,
     evm::{Env, Executed, RowExecutor, Source},
     merkle::Frontier,
+    parallel::OneByOne,
     receipt::Receipt,
-    row::{ExecutedRow, RowBuilder, execute_closing, execute_opening, verify_row},
+    row::{ExecutedRow, RowBuilder, execute_closing, execute_opening, execute_row, verify_row},
     transaction::Recovered,
+    tree::Tree,
 };
 use ocelli_tests::{chain::TestChain, programs::programs};
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -114,6 +116,22 @@ fn check_verifiers_accept(env: &Env<'_>, world: &World, rows: &[ExecutedRow]) {
     for (index, body) in block.column_bodies.iter().enumerate() {
         verify_column(env, &block.manifest, index, body).expect("a valid column");
     }
+    check_rows_give_columns(env, &block, tree, code);
+}
+
+fn check_rows_give_columns(
+    env: &Env<'_>,
+    block: &AssembledBlock,
+    before: &Tree,
+    code: impl Fn(&B256) -> Option<Bytes> + Copy,
+) {
+    let execute = |(index, body): (usize, &Bytes)| execute_row(env, &block.manifest, index, body, code);
+    let rows = block.row_bodies.iter().enumerate().map(execute).collect::<Result<Vec<_>, _>>().expect("valid rows");
+    assert_eq!(rebuild_cells(&OneByOne, &block.manifest, &rows).as_ref(), Some(&block.cells));
+    let rebuilt = rebuild_columns(&OneByOne, &block.manifest, before, &rows);
+    assert_eq!(rebuilt.first_other(&block.manifest), None);
+    assert!(rebuilt.columns.iter().map(|column| &column.body[..]).eq(block.column_bodies.iter().map(|body| &body[..])));
+    assert_eq!((&rebuilt.writes, rebuilt.state.root()), (&block.writes, block.state.root()));
 }
 
 fn check(world: &World, threads: &ThreadPool, forecast: &mut Forecast) -> usize {
