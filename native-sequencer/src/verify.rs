@@ -286,6 +286,19 @@ pub enum VerifyError {
         /// What came instead.
         reason: String,
     },
+    /// Something that a block commits to is kept by none of the servers any more. It says nothing about the block.
+    #[error(
+        "block {height}: {what} is not kept any more: {reason}. The block is neither verified nor faulty; name a server that keeps \
+         more, or begin above it with --from"
+    )]
+    NotKept {
+        /// The block's height.
+        height: u64,
+        /// What it is.
+        what: String,
+        /// What was answered.
+        reason: String,
+    },
     /// The options make no sense.
     #[error("{0}")]
     Options(&'static str),

@@ -57,6 +57,7 @@ export type ApiOptions = {
 /** What to do about a refusal, where that is something else than to look at the endpoint. */
 const ADVICE: Readonly<Record<string, string>> = {
   not_registered: "Let a registered owner `delegate` to this verifier, or go on without a vote: its checks find faults all the same",
+  not_kept: "Begin at a later block, or use an endpoint that keeps the bodies of columns for longer",
   too_many_requests: "Run fewer verifiers from one address; this one tries again by itself",
 };
 

@@ -83,6 +83,14 @@ test("a task that is not to be had keeps no other waiting, and is given up after
   assert.deepEqual([tried.length, clock.waiting()], [tries, 0]);
 });
 
+test("a task whose body is not kept any more is given up at once", async () => {
+  const gone = new EndpointError("HTTP_STATUS", "gone", { url: "", status: 410, reason: "not_kept" });
+  const { clock, runner, tried, done, problems, pass } = run(3, (task) => (task === 1 ? gone : undefined));
+  for (let time = 0; time < 4; time += 1) await pass(limits.RETRY_MAX_MS);
+  assert.deepEqual([tried, done, problems], [[0, 1, 2], [0, 2], [gone]]);
+  assert.deepEqual([runner.lowest(), clock.waiting()], [Infinity, 0]);
+});
+
 test("after close nothing is tried and nothing waits", async () => {
   const { clock, runner, tried, pass } = run(4, (task) => (task === 0 ? notThere : lost));
   await pass(0);

@@ -2,7 +2,7 @@
  * Takes task after task from the board, a few at a time, so that one is fetched while another is checked.
  *
  * Guaranteed: a task that ends without a verdict is tried again. If the endpoint is the trouble, nothing is taken for a
- * while; if the task is, it waits by itself, and is given up only after a long time.
+ * while; if the task is, it waits by itself, and is given up only after a long time, or when what it takes is not kept any more.
  */
 
 import { createBackoff, type Backoff } from "./backoff.js";
@@ -86,6 +86,7 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       if (cancelRest === undefined) rest(Math.max(waits.next(), retryAfterMs));
       return true;
     }
+    if (isOver(error)) return false;
     const known = failing.get(task) ?? { since: clock.now(), backoff: createWaits(), cancel() {} };
     failing.set(task, known);
     if (clock.now() - known.since >= limits.TASK_PATIENCE_MS || failing.size > limits.FAILING_TASKS) return false;
@@ -125,6 +126,11 @@ export function createTaskRunner(options: TaskRunnerOptions): TaskRunner {
       for (const { cancel } of failing.values()) cancel();
     },
   };
+}
+
+/** Whether the endpoint had what the task takes, and will not have it again. */
+function isOver(error: unknown): boolean {
+  return error instanceof EndpointError && error.status === 410;
 }
 
 /** Whether another task would fare no better. */

@@ -52,14 +52,20 @@ struct Endpoint {
 
 impl Endpoint {
     fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
+        self.get_if_kept(path)?.with_context(|| format!("{}/v1/{path} is not kept any more", self.url))
+    }
+
+    /// `None` if it is not kept any more.
+    fn get_if_kept(&self, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
         let url = format!("{}/v1/{path}", self.url);
         let mut answer = match ureq::get(&url).call() {
             Ok(answer) => answer,
+            Err(ureq::Error::StatusCode(410)) => return Ok(None),
             Err(ureq::Error::StatusCode(404)) => bail!("{url} does not exist: the chain has no such block"),
             Err(error) => return Err(error).with_context(|| format!("{url}: is a sequencer running there?")),
         };
         let limit = (limits::MANIFEST_BYTES + limits::EVIDENCE_BYTES) as u64;
-        answer.body_mut().with_config().limit(limit).read_to_vec().with_context(|| url)
+        answer.body_mut().with_config().limit(limit).read_to_vec().map(Some).with_context(|| url)
     }
 
     fn head(&self) -> anyhow::Result<String> {
@@ -75,21 +81,22 @@ impl Endpoint {
 struct Bodies {
     rows: Vec<RowBody>,
     row_bytes: Vec<usize>,
-    columns: Vec<Vec<u8>>,
+    /// Those of old blocks are not kept.
+    columns: Option<Vec<Vec<u8>>>,
 }
 
 impl Bodies {
     fn fetch(endpoint: &Endpoint, hash: &B256, manifest: &Manifest) -> anyhow::Result<Self> {
-        let (mut rows, mut row_bytes, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rows, mut row_bytes) = (Vec::new(), Vec::new());
         for index in 0..manifest.rows.len() {
             let bytes = endpoint.get(&format!("blocks/{hash}/rows/{index}"))?;
             let task: RowTask = wire::decode(&bytes, limits::EVIDENCE_BYTES)?;
             row_bytes.push(task.body.len());
             rows.push(wire::decode(&task.body, limits::ROW_BODY_BYTES_ANY)?);
         }
-        for index in 0..manifest.columns.len() {
-            columns.push(endpoint.get(&format!("blocks/{hash}/columns/{index}"))?);
-        }
+        let column = |index| endpoint.get_if_kept(&format!("blocks/{hash}/columns/{index}")).transpose();
+        let columns = (0..manifest.columns.len()).map_while(column).collect::<anyhow::Result<Vec<Vec<u8>>>>()?;
+        let columns = (columns.len() == manifest.columns.len()).then_some(columns);
         Ok(Self { rows, row_bytes, columns })
     }
 }
@@ -138,7 +145,11 @@ fn print_rows(manifest: &Manifest, bodies: &Bodies) {
 
 fn print_columns(manifest: &Manifest, bodies: &Bodies) -> anyhow::Result<()> {
     let mut columns = table(&["column", "keys", "accesses", "rows", "bytes"]);
-    for (at, (header, bytes)) in manifest.columns.iter().zip(&bodies.columns).enumerate() {
+    let Some(bodies) = &bodies.columns else {
+        println!("{} columns, whose bodies are not kept any more", manifest.columns.len());
+        return Ok(());
+    };
+    for (at, (header, bytes)) in manifest.columns.iter().zip(bodies).enumerate() {
         let body: ColumnBody = wire::decode(bytes, limits::COLUMN_BODY_BYTES_ANY)?;
         let bits: String = (0..header.prefix.length())
             .map(|depth| if ocelli_core::prefix::path_bit(&header.prefix.bits(), depth) { '1' } else { '0' })

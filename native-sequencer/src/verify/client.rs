@@ -51,6 +51,11 @@ impl ClientError {
         }
     }
 
+    /// Whether the server says that it had this and will not have it again.
+    pub(super) fn is_not_kept(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "not_kept")
+    }
+
     /// Whether the server says that it knew already.
     pub(super) fn is_repetition(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if code == "nothing_new" || code == "stale")

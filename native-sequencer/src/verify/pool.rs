@@ -60,6 +60,8 @@ pub(super) enum Note {
     Faulty(Box<Evidence>, bool),
     /// Something of the block at this height cannot be had.
     Withheld(u64, String, String),
+    /// Something of the block at this height is kept by none of the servers any more.
+    NotKept(u64, String, String),
     /// An attestation was answered.
     Answered(u64, Result<(), ClientError>),
     /// Nothing can go on.
@@ -182,19 +184,26 @@ impl Pool {
         }
     }
 
-    /// Asks, each time another server, until there is something or the run is over.
+    /// Asks, each time another of so many servers, until there is something, none of them keeps it any more, or the run is over.
     fn insist<T>(
         &self,
         notes: &SyncSender<Note>,
+        servers: usize,
         (height, what): (u64, &dyn Fn() -> String),
         ask: impl Fn(usize) -> Result<T, Unchecked>,
     ) -> Option<T> {
-        let mut tries = 0_u32;
+        let (mut tries, mut not_kept) = (0_u32, 0);
         while !self.is_over() {
             let error = match ask(tries as usize) {
                 Ok(found) => return Some(found),
                 Err(error) => error,
             };
+            not_kept = if error.is_not_kept() { not_kept + 1 } else { 0 };
+            if not_kept >= servers {
+                // Nobody listening means that the run is over.
+                let _ = notes.send(Note::NotKept(height, what(), error.to_string()));
+                return None;
+            }
             tries = tries.saturating_add(1);
             if tries.is_multiple_of(limits::VERIFY_TRIES) {
                 let withheld = Note::Withheld(height, what(), error.to_string());
@@ -209,19 +218,21 @@ impl Pool {
 
     fn fetch_manifest(&self, checker: &Checker, notes: &SyncSender<Note>, signed: &SignedHeader) -> Option<Note> {
         let (height, hash) = (signed.header.height, signed.header.hash());
-        let manifest = self.insist(notes, (height, &|| "its manifest".to_owned()), |server| {
-            let manifest = checker.client.document(server, &hash)?.manifest;
-            if manifest.root() != signed.header.manifest_root {
-                return Err(ocelli_core::refusal::NotCommitted::Manifest.into());
-            }
-            Ok(manifest)
-        })?;
+        let manifest =
+            self.insist(notes, checker.client.servers(), (height, &|| "its manifest".to_owned()), |server| {
+                let manifest = checker.client.document(server, &hash)?.manifest;
+                if manifest.root() != signed.header.manifest_root {
+                    return Err(ocelli_core::refusal::NotCommitted::Manifest.into());
+                }
+                Ok(manifest)
+            })?;
         Some(Note::Manifest(height, manifest))
     }
 
     fn check(&self, checker: &Checker, notes: &SyncSender<Note>, block: &Block, task: u32) -> Option<Note> {
         let name = || block.name(task);
-        let checked = self.insist(notes, (block.height(), &name), |server| checker.check(block, task, server))?;
+        let (servers, of) = (checker.client.servers(), (block.height(), &name as &dyn Fn() -> String));
+        let checked = self.insist(notes, servers, of, |server| checker.check(block, task, server))?;
         Some(match checked {
             Checked::Valid { bytes } => Note::Valid(block.height(), bytes),
             Checked::Faulty(evidence) => Note::Faulty(evidence, false),

@@ -68,6 +68,13 @@ pub(super) enum Unchecked {
     NotCommitted(NotCommitted),
 }
 
+impl Unchecked {
+    /// Whether the server had what was asked for, and will not have it again.
+    pub(super) fn is_not_kept(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_not_kept())
+    }
+}
+
 impl From<NotCommitted> for Unchecked {
     fn from(reason: NotCommitted) -> Self {
         Self::NotCommitted(reason)

@@ -231,6 +231,7 @@ impl Window {
                 }
                 events(Event::Withheld { height, what, reason });
             }
+            Note::NotKept(height, what, reason) => return Err(VerifyError::NotKept { height, what, reason }),
             Note::Certificate(bytes) => self.certificate(&bytes, events),
             Note::Asked(certificate) => self.joining(certificate, events),
             Note::FaultAnnounced(hash) => self.fault_announced(hash),
