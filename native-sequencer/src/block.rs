@@ -1,23 +1,25 @@
 //! Blocks as they are kept and served.
 
+pub(crate) mod columns;
+
 use crate::executor::ExecutedBlock;
 use alloy_primitives::{Address, B256, Bytes};
+use columns::Columns;
 use ocelli_core::{
-    block::{AssembledBlock, assemble::row_task},
-    column,
+    block::AssembledBlock,
     header::SignedHeader,
     manifest::Manifest,
-    merkle::{Frontier, Paths},
+    merkle::Frontier,
     params::Params,
     receipt::Receipt,
-    row::{ExecutedRow, RowTask},
+    row::ExecutedRow,
     transaction::{Recovered, Transaction},
     tree::Leaf,
     wire::{self, WireError},
 };
 use serde::{Deserialize, Serialize};
 
-/// What the log keeps of a block: all that is served of it, and all that restarting needs.
+/// What the log keeps of a block: all that its columns and whatever else is served of it follow from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredBlock {
     /// The signed header.
@@ -28,8 +30,6 @@ pub struct StoredBlock {
     pub manifest: Manifest,
     /// The encoded body of each row.
     pub row_bodies: Vec<Bytes>,
-    /// The encoded body of each column.
-    pub column_bodies: Vec<Bytes>,
     /// For each row, sender and receipt of each transaction.
     pub results: Vec<Vec<(Address, Receipt)>>,
     /// The code that the block deployed.
@@ -83,7 +83,6 @@ impl StoredBlock {
             parent_ancestors,
             manifest: assembled.manifest.clone(),
             row_bodies: assembled.row_bodies.clone(),
-            column_bodies: assembled.column_bodies.clone(),
             results,
             codes,
         }
@@ -91,7 +90,7 @@ impl StoredBlock {
 
     /// The bytes that the store keeps.
     pub fn encode(&self) -> Vec<u8> {
-        let bodies = self.row_bodies.iter().chain(&self.column_bodies).map(|body| body.len() + 5).sum::<usize>();
+        let bodies = self.row_bodies.iter().map(|body| body.len() + 5).sum::<usize>();
         let logs = self.results.iter().flatten().flat_map(|(_, receipt)| &receipt.logs);
         let logs: usize = logs.map(|log| 40 + 32 * log.topics.len() + log.data.len()).sum();
         let results = logs + self.results.iter().map(|row| 40 * row.len()).sum::<usize>();
@@ -138,10 +137,9 @@ pub struct SealedBlock {
     pub manifest_bytes: Bytes,
     /// Its transactions, in row order.
     pub transactions: Vec<SealedTransaction>,
-    /// What it takes in memory, about.
-    pub bytes: usize,
-    /// For each column, the tree of its cells.
-    cells: Vec<Paths>,
+    /// What it takes in memory without its columns, about.
+    bytes: usize,
+    columns: Columns,
 }
 
 /// A stored block does not fit together; the store is damaged.
@@ -150,27 +148,18 @@ pub struct SealedBlock {
 pub struct Damaged(pub u64);
 
 impl SealedBlock {
-    /// The block, with everything derived from what is stored of it and the parameters at its height.
+    /// The block, with everything derived from what is stored of it and the parameters at its height, but for its columns.
     ///
     /// # Errors
     /// [`Damaged`] if the record does not fit together.
     pub fn open(stored: StoredBlock, params: &Params) -> Result<Self, Damaged> {
         let height = stored.signed.header.height;
         let transactions = decode_transactions(&stored, params).ok_or(Damaged(height))?;
-        let cells = stored
-            .column_bodies
-            .iter()
-            .map(|body| {
-                column::check::cells_of(stored.manifest.rows.len(), body)
-                    .map(|leaves| ocelli_core::merkle::paths(&leaves))
-            })
-            .collect::<Option<Vec<Paths>>>()
-            .ok_or(Damaged(height))?;
-        Self::new(stored, transactions, cells)
+        Self::new(stored, transactions, Columns::default())
     }
 
     /// The block that was just assembled of what was executed, `transactions` being the list that was: what [`Self::open`] gives
-    /// for what is stored of it, without decoding and hashing it all again.
+    /// for what is stored of it, without decoding and hashing it all again, and with its columns.
     ///
     /// # Errors
     /// [`Damaged`] if these are not parts of one block.
@@ -187,40 +176,35 @@ impl SealedBlock {
         let senders = sent.iter().map(|row| row.iter().map(|one| one.sender()).collect()).collect();
         let stored = StoredBlock::new(signed, parent_ancestors, assembled, executed.rows, senders);
         let transactions = sent.into_iter().flatten().map(|one| one.transaction().clone());
-        Self::new(stored, transactions, assembled.cells.clone())
+        Self::new(stored, transactions, Columns::of(assembled))
     }
 
     /// `transactions` in row order.
     fn new(
         stored: StoredBlock,
         transactions: impl IntoIterator<Item = Transaction>,
-        cells: Vec<Paths>,
+        columns: Columns,
     ) -> Result<Self, Damaged> {
         let hash = stored.signed.header.hash();
         let transactions = place(&stored, transactions).ok_or(Damaged(stored.signed.header.height))?;
         let (bytes, manifest_bytes) = (bytes(&stored), wire::encode(&stored.manifest).into());
-        Ok(Self { hash, manifest_bytes, transactions, bytes, cells, stored })
+        Ok(Self { hash, manifest_bytes, transactions, bytes, columns, stored })
     }
 
     /// The header.
     pub fn header(&self) -> &ocelli_core::header::Header {
         &self.stored.signed.header
     }
-
-    /// What travels to whoever checks row `index`.
-    pub fn row_task(&self, index: usize) -> Option<RowTask> {
-        row_task(self.stored.row_bodies.get(index)?, &self.cells, index)
-    }
 }
 
-/// What a block takes in memory, about: bodies, the transactions in them again, and receipts twice.
+/// What a block takes in memory, about: row bodies, the transactions in them again, and receipts twice.
 fn bytes(stored: &StoredBlock) -> usize {
-    let sum = |bodies: &[Bytes]| bodies.iter().map(|body| body.len()).sum::<usize>();
+    let rows: usize = stored.row_bodies.iter().map(|body| body.len()).sum();
     let logs = |(_, receipt): &(Address, Receipt)| -> usize {
         receipt.logs.iter().map(|log| 128 + 32 * log.topics.len() + log.data.len()).sum()
     };
     let receipts: usize = stored.results.iter().flatten().map(|result| 256 + logs(result)).sum();
-    2 * sum(&stored.row_bodies) + sum(&stored.column_bodies) + 2 * receipts
+    2 * rows + 2 * receipts
 }
 
 /// The transactions of all rows, in row order.

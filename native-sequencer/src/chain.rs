@@ -2,6 +2,7 @@
 //!
 //! Guaranteed: what can be read here is durable. The producer publishes a block only after the store has it.
 
+mod columns;
 mod old;
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     store::{Place, Store, StoreError},
 };
 use alloy_primitives::{B256, Bytes};
+use columns::Rebuilding;
 use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
@@ -77,6 +79,12 @@ pub enum ReadError {
     /// The store holds something that does not fit together.
     #[error(transparent)]
     Damaged(#[from] Damaged),
+    /// The columns of the block at this height, or what a row's task takes of them, are not kept, and cannot be made again.
+    #[error("the columns of block {0} are not kept")]
+    NotKept(u64),
+    /// Too many wait for columns that have to be made again.
+    #[error("too much is being made again")]
+    Busy,
 }
 
 /// The read side of the chain; shared by all servers.
@@ -88,6 +96,7 @@ pub struct Chain {
     head: RwLock<Arc<Head>>,
     recent: RwLock<VecDeque<Recent>>,
     old: OldBlocks,
+    rebuilding: Rebuilding,
     attested: RwLock<Option<Arc<Certificate>>>,
     faults: Mutex<Vec<Arc<ProvenFault>>>,
     events: broadcast::Sender<Event>,
@@ -114,6 +123,7 @@ impl Chain {
             head: RwLock::new(Arc::new(head)),
             recent: RwLock::new(recent),
             old: OldBlocks::default(),
+            rebuilding: Rebuilding::default(),
             attested: RwLock::new(attested),
             faults: Mutex::default(),
             events: broadcast::channel(limits::EVENT_QUEUE).0,
@@ -284,7 +294,7 @@ fn bound(recent: &mut VecDeque<Recent>) {
     }
     let mut bytes = 0_usize;
     for (above, recent) in recent.iter_mut().rev().enumerate() {
-        bytes = bytes.saturating_add(recent.block.as_ref().map_or(0, |block| block.bytes));
+        bytes = bytes.saturating_add(recent.block.as_ref().map_or(0, |block| block.bytes()));
         if above >= limits::RECENT_BLOCKS && bytes > limits::RECENT_BYTES {
             recent.block = None;
         }

@@ -7,6 +7,7 @@ pub mod dev;
 pub mod export;
 pub mod inspect;
 pub mod sequencer;
+mod size;
 pub mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};

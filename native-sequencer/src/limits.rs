@@ -54,6 +54,22 @@ pub const SNAPSHOT_LEAVES: usize = 1 << 16;
 /// the states between can be asked for: of 240,000 transfers, which takes a few seconds. What blocks before them wrote goes onto
 /// the state together, in a fourth of the time.
 pub const RESTORED_WRITES_BYTES: u64 = 16 << 20;
+/// Bytes that files of bodies of columns take together, unless told otherwise; the oldest are deleted.
+pub const KEEP_COLUMNS: u64 = 32 << 30;
+/// Bytes of one such file, which is deleted as a whole.
+pub const COLUMNS_FILE_BYTES: u64 = 64 << 20;
+/// Blocks after which such a file is synced, and bytes: fewer than those whose states are restored when the store is opened
+/// ([`HISTORY_BLOCKS`], [`RESTORED_WRITES_BYTES`], of whose columns a block has several times as many bytes), so that what a crash
+/// takes can be made again.
+pub const COLUMNS_SYNC_BLOCKS: u64 = 32;
+/// See [`COLUMNS_SYNC_BLOCKS`].
+pub const COLUMNS_SYNC_BYTES: u64 = 16 << 20;
+/// Blocks whose columns wait to be written; whoever appends another one waits.
+pub const COLUMNS_QUEUE: usize = 8;
+/// Such files of which it is remembered where in them blocks are, 8 bytes a block: those read last.
+pub const COLUMNS_FILES_READ: usize = 8;
+/// Requests that wait while the columns or cells of an old block are made again; more are told that the sequencer is busy.
+pub const REBUILDS_WAITING: usize = 4;
 /// Memory for pages of the file with the genesis and certificates, in bytes.
 pub const CHAIN_CACHE_BYTES: usize = 16 << 20;
 /// Leaves that blocks wrote that are put onto the state at once when the store is opened: of a key that is written often, fewer go

@@ -43,6 +43,8 @@ pub struct NodeOptions {
     pub key: Arc<SecretKey>,
     /// Go on in the term after the head's.
     pub raise_term: bool,
+    /// Bytes that the bodies of columns may take on disk.
+    pub keep_columns: u64,
     /// A test switch.
     pub lie: Option<Lie>,
 }
@@ -70,6 +72,7 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
         "the key is that of {key}, and the chain's sequencer is {named}: choose another key_file"
     );
     let (store, recovered) = Store::open(&options.data_dir, &genesis.config, &genesis.state, &genesis.codes)?;
+    store.keep_columns(options.keep_columns);
     let store = Arc::new(store);
     let chain = Arc::new(Chain::new(
         genesis.config.clone(),

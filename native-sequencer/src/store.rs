@@ -4,6 +4,7 @@
 //! blocks.log   every block, in order          appended and synced before a block is published
 //! chain.redb   what the chain begins with; certificates
 //! index/       what blocks are asked for by, and snapshots of the state; follows from the others
+//! columns/     the bodies of columns, for a time; those of recent blocks follow from the others
 //! ```
 //!
 //! Guaranteed: a block whose [`Store::append`] returned is there after any crash, and a block is there as a whole or not at
@@ -16,6 +17,7 @@
 //! It assumes that nobody else writes into the folder, which a lock sees to.
 
 mod archive;
+mod columns;
 mod error;
 mod folder;
 mod import;
@@ -36,10 +38,11 @@ use crate::{
     state::Codes,
 };
 use alloy_primitives::{B256, Bytes};
+use columns::Columns;
 use error::Failure;
 use folder::{Folder, NEW_CHAIN_FILE, io_error, sync_folder};
 use index::Index;
-use log::{Log, Part};
+use log::{Found, Log, Part};
 use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
@@ -62,11 +65,13 @@ use tables::{CERTIFICATES, FORMAT, GENESIS, META, META_CONFIG, META_FORMAT, META
 
 pub use archive::{Archive, ArchiveError};
 pub use error::StoreError;
+pub(crate) use folder::COLUMNS_FOLDER;
 use folder::{CHAIN_FILE, INDEX_FOLDER, LOG_FILE};
 pub(crate) use folder::{DAMAGED_POOL_FILE, EVIDENCE_FOLDER, NEW_POOL_FILE, POOL_FILE};
 pub use import::{ImportError, Imported, import};
 pub use recover::Recovered;
 pub use replay::ReplayError;
+pub(crate) use replay::{add_cells, add_columns};
 
 /// Where a transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +99,7 @@ struct Last {
 pub struct Store {
     index: Index,
     snapshots: Snapshots,
+    columns: Columns,
     log: Log,
     chain: Database,
     path: PathBuf,
@@ -143,9 +149,50 @@ impl Store {
             "opened {}",
             dir.display()
         );
+        let columns = open_columns(dir, config, certified, &recovered)?;
         let index = Index::new(segments)?;
         let last = Mutex::new(Last { height: recovered.head.header.height, hash: recovered.head.hash });
-        Ok((Self { index, snapshots, log, chain, path, codes, last, _folder: folder }, recovered))
+        let store = Self { index, snapshots, columns, log, chain, path, codes, last, _folder: folder };
+        store.rebuild_columns(config, &recovered);
+        Ok((store, recovered))
+    }
+
+    /// Makes again what is missing of the columns of the last blocks, as a crash or somebody took it.
+    fn rebuild_columns(&self, config: &ChainConfig, recovered: &Recovered) {
+        let missing = self.columns.next();
+        let mut blocks = 0;
+        for pair in recovered.states.windows(2) {
+            let [(_, _, before), (height, block, _)] = pair else { continue };
+            if *height < missing {
+                continue;
+            }
+            let block = block.clone().map_or_else(|| self.open_block(config, *height).map(Arc::new), Ok);
+            let rebuilt = block.map_err(|error| error.to_string()).and_then(|block| {
+                add_columns(config, &block, before, &self.codes).map_err(|error| error.to_string())?;
+                self.take_columns(&block);
+                Ok(())
+            });
+            match rebuilt {
+                Ok(()) => blocks += 1,
+                Err(error) => tracing::warn!(height, error, "the columns of a block cannot be made again"),
+            }
+        }
+        if blocks > 0 {
+            tracing::info!(blocks, "columns of the last blocks were missing, and were made again");
+        }
+    }
+
+    /// The block with this height, which the store has.
+    fn open_block(&self, config: &ChainConfig, height: u64) -> Result<SealedBlock, StoreError> {
+        let at = self.index.frame(height)?;
+        let at = at.ok_or_else(|| self.log.damaged(format!("block {height} is not found")))?;
+        recover::read_block(&self.log, config, Found { height, at })
+    }
+
+    fn take_columns(&self, block: &SealedBlock) {
+        if let Some(bodies) = block.column_bodies() {
+            self.columns.take(block.header().height, bodies.to_vec());
+        }
     }
 
     /// Whether the folder `dir` has a chain.
@@ -162,9 +209,11 @@ impl Store {
         for name in [CHAIN_FILE, LOG_FILE] {
             bytes += fs::metadata(dir.join(name))?.len();
         }
-        for entry in fs::read_dir(dir.join(INDEX_FOLDER))? {
-            // One may have been merged, and be gone.
-            bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
+        for folder in [INDEX_FOLDER, COLUMNS_FOLDER] {
+            for entry in fs::read_dir(dir.join(folder))? {
+                // One may have been merged or be kept no longer, and be gone.
+                bytes += entry?.metadata().map_or(0, |metadata| metadata.len());
+            }
         }
         Ok(bytes)
     }
@@ -178,7 +227,8 @@ impl Store {
         Folder::reset(dir)
     }
 
-    /// Appends `block`, which wrote `writes`, ascending by path; it is durable when this returns.
+    /// Appends `block`, which wrote `writes`, ascending by path; it is durable when this returns. Its columns, if they are beside it,
+    /// are kept too, soon after.
     ///
     /// # Errors
     /// [`StoreError::NotNext`] if it is not the child of the last block. After any other error nothing can be appended until the
@@ -199,6 +249,7 @@ impl Store {
         let (writes, encoded) = rayon::join(encode_writes, || block.stored.encode());
         let at = self.log.append(header.height, [&signed, &writes, &encoded])?;
         *last = Last { height: header.height, hash: block.hash };
+        self.take_columns(block);
         self.index.take(Entry::new(block, at))?;
         metrics::histogram!("ocelli_store_append_seconds").record(started.elapsed().as_secs_f64());
         Ok(())
@@ -225,7 +276,20 @@ impl Store {
             transaction.open_table(CERTIFICATES)?.insert(certificate.height, encoded.as_slice())?;
             Ok(())
         };
-        commit(&self.chain, write).map_err(|failure| failure.at(&self.path))
+        commit(&self.chain, write).map_err(|failure| failure.at(&self.path))?;
+        self.columns.certified(certificate.height);
+        Ok(())
+    }
+
+    /// How many bytes the bodies of columns may take from the next block on; the files of the oldest blocks go first.
+    pub fn keep_columns(&self, bytes: u64) {
+        self.columns.set_keep(bytes);
+    }
+
+    /// The bodies of the columns of the block with this height, if they are kept. That they are what the block commits to is for
+    /// the caller to check.
+    pub fn column_bodies(&self, height: u64) -> Option<Vec<Bytes>> {
+        self.columns.read(height)
     }
 
     /// The block with this height.
@@ -326,6 +390,20 @@ fn open_log(
     Ok(log)
 }
 
+/// Opens what is kept of columns. States that are restored are those that columns can be made of again.
+fn open_columns(
+    dir: &Path,
+    config: &ChainConfig,
+    certified: u64,
+    recovered: &Recovered,
+) -> Result<Columns, StoreError> {
+    let folder = dir.join(COLUMNS_FOLDER);
+    let head = recovered.head.header.height;
+    let rebuilt = recovered.states.first().map_or(head, |(height, ..)| *height) + 1;
+    let bounds = columns::Bounds { file: limits::COLUMNS_FILE_BYTES, head, rebuilt };
+    Columns::open(&folder, config.genesis_hash(), certified, bounds).map_err(io_error(&folder))
+}
+
 /// Runs `body` in a transaction that is durable when this returns.
 fn commit(database: &Database, body: impl FnOnce(&WriteTransaction) -> Result<(), Failure>) -> Result<(), Failure> {
     let mut transaction = database.begin_write()?;
@@ -344,6 +422,7 @@ fn make(dir: &Path, path: &Path, log: &Path, config: &ChainConfig, genesis: &Tre
     }
     // What an index says of other files is not true of new ones.
     folder::reset_index(dir)?;
+    folder::reset_columns(dir)?;
     Log::make(dir, log, &config.genesis_hash())?;
     let new = dir.join(NEW_CHAIN_FILE);
     if new.exists() {

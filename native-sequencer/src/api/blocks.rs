@@ -4,7 +4,10 @@ use super::{
     Api, ApiError, Shared,
     caching::{self, Tag},
 };
-use crate::block::SealedBlock;
+use crate::{
+    block::SealedBlock,
+    chain::{Chain, ReadError},
+};
 use alloy_primitives::{B256, Bytes};
 use axum::{
     extract::{Path, State},
@@ -91,8 +94,8 @@ pub(super) async fn row(
     Path((block, index)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    task(api, "row", &block, &index, headers, |block, index| {
-        block.row_task(index).map(|task| wire::encode(&task).into())
+    task(api, "row", &block, &index, headers, |chain, block, index| {
+        Ok(chain.row_task(block, index)?.map(|task| wire::encode(&task).into()))
     })
     .await
 }
@@ -103,7 +106,7 @@ pub(super) async fn column(
     Path((block, index)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    task(api, "column", &block, &index, headers, |block, index| block.stored.column_bodies.get(index).cloned()).await
+    task(api, "column", &block, &index, headers, Chain::column_body).await
 }
 
 async fn task(
@@ -112,7 +115,7 @@ async fn task(
     block: &str,
     index: &str,
     headers: HeaderMap,
-    of: impl FnOnce(&SealedBlock, usize) -> Option<Bytes> + Send + 'static,
+    of: impl FnOnce(&Chain, &SealedBlock, usize) -> Result<Option<Bytes>, ReadError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let hash = parse_hash(block)?;
     let index: u32 = index.parse().map_err(|_| ApiError::malformed(format!("a {kind} is named by its index")))?;
@@ -125,7 +128,9 @@ async fn task(
                 let (rows, columns) = (manifest.rows.len(), manifest.columns.len());
                 ApiError::not_found(format!("the block has {rows} rows and {columns} columns, counted from 0"))
             };
-            answer(&format!("{hash}-{kind}-{index}"), &headers, || of(&block, index as usize).ok_or_else(none))
+            answer(&format!("{hash}-{kind}-{index}"), &headers, || {
+                of(&work.chain, &block, index as usize)?.ok_or_else(none)
+            })
         })
         .await
 }

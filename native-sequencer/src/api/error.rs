@@ -1,6 +1,6 @@
 //! Errors of the API: a status, a code for programs and a sentence that says what to do.
 
-use crate::gate::NotDone;
+use crate::{chain::ReadError, gate::NotDone};
 use axum::{
     Json,
     body::Body,
@@ -34,6 +34,14 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// The columns of the block at `height` are not kept any more.
+    pub fn not_kept(height: u64) -> Self {
+        let message = format!(
+            "the columns of block {height} are no longer kept here: ask an endpoint that keeps more, or begin above this block"
+        );
+        Self::new(StatusCode::GONE, "not_kept", message)
+    }
+
     /// The sequencer has too much to do.
     pub fn busy() -> Self {
         let message = "too many requests are being answered; retry after a second";
@@ -59,9 +67,13 @@ impl ApiError {
     }
 }
 
-impl From<crate::chain::ReadError> for ApiError {
-    fn from(error: crate::chain::ReadError) -> Self {
-        Self::internal(&error)
+impl From<ReadError> for ApiError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotKept(height) => Self::not_kept(height),
+            ReadError::Busy => Self::busy(),
+            error => Self::internal(&error),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The API from outside: on a socket, with a small real chain behind it.
 
+mod columns;
 pub(crate) mod served;
 mod stream;
 mod transactions;

@@ -28,7 +28,7 @@ impl OldBlocks {
         let Some(block) = read()? else { return Ok(None) };
         kept.push_back(block.clone());
         while kept.len() > 1
-            && kept.iter().map(|block| block.bytes).sum::<usize>() > limits::OLD_BYTES / limits::OLD_SHARDS
+            && kept.iter().map(|block| block.bytes()).sum::<usize>() > limits::OLD_BYTES / limits::OLD_SHARDS
         {
             kept.pop_front();
         }

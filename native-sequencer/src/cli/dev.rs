@@ -35,6 +35,10 @@ pub struct Args {
     /// Registered verifiers of a new chain, each of equal weight, with keys of the test mnemonic (m/44'/60'/1'/0/i).
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     verifiers: u32,
+    /// Room for the bodies of columns, which are what verifiers check columns with: so many MiB, GiB or TiB, or `all`. The oldest are
+    /// deleted; those of the last blocks are made again when they are asked for, and rows are kept for ever.
+    #[arg(long, value_name = "SIZE", default_value = "32GiB", value_parser = super::size::parse)]
+    keep_columns: u64,
     /// Do not print the accounts.
     #[arg(long)]
     quiet: bool,
@@ -90,6 +94,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         genesis: file.open()?,
         key: Arc::new(dev::key(dev::Purpose::Sequencer, 0)?),
         raise_term: false,
+        keep_columns: args.keep_columns,
         lie: args.test_lie.map(|height| Lie { height }),
     })
 }

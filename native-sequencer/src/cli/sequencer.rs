@@ -27,6 +27,10 @@ pub struct Args {
     /// Go on in the next term: after the data folder was restored from a copy, since headers that the copy lacks are signed.
     #[arg(long, conflicts_with = "new")]
     raise_term: bool,
+    /// Room for the bodies of columns, which are what verifiers check columns with: so many MiB, GiB or TiB, or `all`. The oldest are
+    /// deleted; those of the last blocks are made again when they are asked for, and rows are kept for ever.
+    #[arg(long, value_name = "SIZE", default_value = "32GiB", value_parser = super::size::parse)]
+    keep_columns: u64,
 }
 
 /// A sequencer's configuration file. Relative paths are relative to the file.
@@ -60,6 +64,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         genesis: GenesisFile::read(&base.join(config.genesis))?.open()?,
         key: Arc::new(read_key(&base.join(config.key_file))?),
         raise_term: args.raise_term,
+        keep_columns: args.keep_columns,
         lie: None,
     })
 }

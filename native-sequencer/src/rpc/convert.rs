@@ -53,8 +53,8 @@ pub(super) const fn timestamp(header: &Header) -> u64 {
 
 fn size(block: &Block) -> U256 {
     let Some(block) = block.sealed() else { return U256::ZERO };
-    let bodies = block.stored.row_bodies.iter().chain(&block.stored.column_bodies);
-    U256::from(block.manifest_bytes.len() + bodies.map(|body| body.len()).sum::<usize>())
+    let bodies = block.stored.row_bodies.iter().map(|body| body.len());
+    U256::from(block.manifest_bytes.len() + bodies.sum::<usize>())
 }
 
 /// The block with its transactions, or their hashes.

@@ -3,7 +3,7 @@
 //! The file `lock` says that the folder is ours and, while it is locked, which process uses it. The lock is the operating
 //! system's, so it ends with the process, however that ends.
 
-use super::{error::StoreError, segment, snapshot};
+use super::{columns, error::StoreError, segment, snapshot};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
@@ -20,6 +20,8 @@ pub(crate) const LOG_FILE: &str = "blocks.log";
 pub(super) const NEW_LOG_FILE: &str = "blocks.log.new";
 /// The folder of the index and of snapshots.
 pub(crate) const INDEX_FOLDER: &str = "index";
+/// The folder of the bodies of columns.
+pub(crate) const COLUMNS_FOLDER: &str = "columns";
 /// What held the index before it was a folder.
 const EARLIER_INDEX_FILES: [&str; 2] = ["index.redb", "index.redb.new"];
 /// What a file's name ends with while it is being made.
@@ -80,6 +82,7 @@ impl Folder {
         let _taken = Self::take(dir)?;
         // `chain.redb` last: without it the other files are no chain, so a reset that is interrupted can be repeated.
         reset_index(dir)?;
+        reset_columns(dir)?;
         remove_earlier_index(dir)?;
         let chain = [LOG_FILE, NEW_LOG_FILE, NEW_CHAIN_FILE, CHAIN_FILE];
         for name in [POOL_FILE, NEW_POOL_FILE, DAMAGED_POOL_FILE].into_iter().chain(chain) {
@@ -99,6 +102,11 @@ pub(super) fn reset_index(dir: &Path) -> Result<(), StoreError> {
     let folder = dir.join(INDEX_FOLDER);
     remove_files(&folder, &[segment::EXTENSION, snapshot::EXTENSION, NEW])?;
     if folder.exists() { sync_folder(&folder) } else { Ok(()) }
+}
+
+/// Deletes the bodies of columns of the chain in the folder `dir`.
+pub(super) fn reset_columns(dir: &Path) -> Result<(), StoreError> {
+    remove_files(&dir.join(COLUMNS_FOLDER), &[columns::EXTENSION])
 }
 
 /// Deletes the index of a release that kept it in one file.

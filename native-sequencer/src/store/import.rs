@@ -1,9 +1,14 @@
-//! Taking blocks over from a file, after checking them: every rule of every block, every row, every column.
+//! Taking blocks over from a file, after checking them: every rule of every block, every row, every column. The file has rows;
+//! columns are made of them, so whoever takes blocks over has the state after each.
 
-use super::{Archive, ArchiveError, ReplayError, Store, StoreError, recover::Recovered, replay};
-use crate::block::{SealedBlock, StoredBlock};
+use super::{
+    Archive, ArchiveError, ReplayError, Store, StoreError,
+    recover::Recovered,
+    replay::{self, Verified},
+};
+use crate::{block::StoredBlock, chain::Head};
 use alloy_primitives::B256;
-use ocelli_core::{genesis::ChainConfig, header::Header, merkle::Frontier, params::ParamsError, tree::Leaf};
+use ocelli_core::{genesis::ChainConfig, header::Header, merkle::Frontier, params::ParamsError, tree::Tree};
 use std::{io::Read, path::Path};
 
 /// Blocks could not be taken over. Those before stay.
@@ -90,22 +95,24 @@ pub fn import(
 }
 
 /// The end of the chain while blocks are appended to it.
-struct Importer<'a> {
+pub(super) struct Importer<'a> {
     store: &'a Store,
     config: ChainConfig,
     head: Header,
     ancestors: Frontier,
+    /// The state after `head`.
+    state: Tree,
     codes: std::sync::Arc<crate::state::Codes>,
     blocks: u64,
 }
 
 impl<'a> Importer<'a> {
-    fn new(store: &'a Store, config: ChainConfig, recovered: Recovered) -> Self {
-        let (head, ancestors) = (recovered.head.header, recovered.head.ancestors);
-        Self { store, config, head, ancestors, codes: recovered.codes, blocks: 0 }
+    pub(super) fn new(store: &'a Store, config: ChainConfig, recovered: Recovered) -> Self {
+        let Head { header: head, ancestors, state, .. } = recovered.head;
+        Self { store, config, head, ancestors, state, codes: recovered.codes, blocks: 0 }
     }
 
-    fn take(&mut self, stored: StoredBlock) -> Result<(), ImportError> {
+    pub(super) fn take(&mut self, stored: StoredBlock) -> Result<(), ImportError> {
         let height = stored.signed.header.height;
         if height <= self.head.height {
             let here = self.store.height_of(&stored.signed.header.hash())? == Some(height);
@@ -114,8 +121,11 @@ impl<'a> Importer<'a> {
         if height != self.head.height + 1 {
             return Err(ImportError::Gap { head: self.head.height, found: height });
         }
-        let (block, writes) = self.verify(stored).map_err(|error| ImportError::Block { height, error })?;
+        let verified = self.verify(stored).map_err(|error| ImportError::Block { height, error })?;
+        let Verified { block, writes, state } = verified;
         self.store.append(&block, &writes)?;
+        self.store.offer_state(height, &state);
+        self.state = state;
         for (hash, code) in &block.stored.codes {
             self.codes.insert(*hash, code.clone());
         }
@@ -124,7 +134,7 @@ impl<'a> Importer<'a> {
         Ok(())
     }
 
-    fn verify(&mut self, stored: StoredBlock) -> Result<(SealedBlock, Vec<Leaf>), ReplayError> {
-        replay::verify(&self.config, &self.head, &mut self.ancestors, stored, &self.codes)
+    fn verify(&mut self, stored: StoredBlock) -> Result<Verified, ReplayError> {
+        replay::verify(&self.config, &self.head, &mut self.ancestors, stored, &self.state, &self.codes)
     }
 }

@@ -8,12 +8,11 @@ use super::{
     tables::CERTIFICATES,
 };
 use crate::{
-    block::{SealedBlock, StoredBlock},
+    block::{SealedBlock, StoredBlock, columns::are_bodies},
     chain::Head,
     limits,
     state::Codes,
 };
-use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
@@ -300,7 +299,7 @@ fn open_last(log: &Log, config: &ChainConfig, blocks: &[Found]) -> Result<Vec<Ar
     for batch in blocks.rchunks(limits::RECOVERY_BATCH) {
         let read = |block: &Found| read_block(log, config, *block).map(Arc::new);
         let mut batch = batch.par_iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
-        bytes += batch.iter().map(|block| block.bytes).sum::<usize>();
+        bytes += batch.iter().map(|block| block.bytes()).sum::<usize>();
         batch.append(&mut opened);
         opened = batch;
         if bytes > limits::RECENT_BYTES {
@@ -335,21 +334,16 @@ fn head(
     Ok(Head { header: header.clone(), hash: header.hash(), state: state.clone(), ancestors })
 }
 
-fn read_block(log: &Log, config: &ChainConfig, block: Found) -> Result<SealedBlock, StoreError> {
+pub(super) fn read_block(log: &Log, config: &ChainConfig, block: Found) -> Result<SealedBlock, StoreError> {
     let Found { height, at } = block;
     let stored = decode_block(log, height, &log.read(height, at, Part::Block)?)?;
     let manifest = &stored.manifest;
     let committed = manifest.root() == stored.signed.header.manifest_root
-        && same_bodies(manifest.rows.iter().map(|row| &row.body_hash), &stored.row_bodies)
-        && same_bodies(manifest.columns.iter().map(|column| &column.body_hash), &stored.column_bodies);
+        && are_bodies(manifest.rows.iter().map(|row| &row.body_hash), &stored.row_bodies);
     if !committed {
         return Err(log.damaged(format!("block {height} has other content than its header commits to")));
     }
     SealedBlock::open(stored, config.params_at(height)).map_err(|error| log.damaged(error.to_string()))
-}
-
-fn same_bodies<'a>(hashes: impl ExactSizeIterator<Item = &'a B256>, bodies: &[Bytes]) -> bool {
-    hashes.len() == bodies.len() && hashes.zip(bodies).all(|(hash, body)| wire::body_hash(body) == *hash)
 }
 
 pub(super) fn decode_block(log: &Log, height: u64, encoded: &[u8]) -> Result<StoredBlock, StoreError> {

@@ -1,26 +1,27 @@
-//! Checking a stored block as a verifier would, and that what is kept beside its bodies is what its rows give.
+//! Executing the rows of a block that is stored: what its columns follow from, and how whoever takes a block over checks it.
 
 use crate::{
     block::{SealedBlock, StoredBlock},
     state::Codes,
+    threads::AllThreads,
 };
 use alloy_primitives::{Address, B256, Bytes};
 use ocelli_core::{
-    block::verify_block,
+    block::{Rebuilt, rebuild_cells, rebuild_columns, verify_block},
     column::verify_column,
     evidence::Fault,
     evm::Env,
     genesis::ChainConfig,
     header::Header,
+    manifest::Manifest,
     merkle::Frontier,
     receipt::Receipt,
     refusal::{NotCommitted, Refusal},
-    row::{ExecutedRow, RowFault, verify_row},
+    row::{ExecutedRow, execute_row},
     transaction::{Recovered, Transaction},
-    tree::Leaf,
+    tree::{Leaf, Tree},
 };
 use rayon::prelude::*;
-use std::collections::BTreeMap;
 
 /// Why a stored block is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum ReplayError {
     /// The block is wrong, and its sequencer signed it.
     #[error("the block is faulty: {0}")]
     Fault(Fault),
+    /// The block is wrong, and its sequencer signed it: executing its rows on the state before it gives another column.
+    #[error("the block is faulty: its rows give another column {0} than its header commits to")]
+    Column(usize),
     /// What is given is not what the header commits to: the file's fault, not the sequencer's.
     #[error("the file is damaged or was altered: {0}")]
     NotCommitted(NotCommitted),
@@ -46,53 +50,97 @@ impl ReplayError {
     }
 }
 
-/// Checks `stored` as the child of `parent`: the block's rules, every row, every column, and everything derived from them. Gives
-/// the block, and what it wrote, ascending by path.
-/// `ancestors` is the parent's log and becomes the block's; `codes` has all code of the chain so far.
+/// A block that holds, and what it does.
+pub(super) struct Verified {
+    /// The block, with its columns.
+    pub(super) block: SealedBlock,
+    /// What it wrote, ascending by path.
+    pub(super) writes: Vec<Leaf>,
+    /// The state after it.
+    pub(super) state: Tree,
+}
+
+/// Checks `stored` as the child of `parent`, after which the state is `state`: the block's rules, every row, every column, and
+/// everything derived from them. Columns are made of the rows, compared with those that the header commits to, and checked as a
+/// verifier checks them. `ancestors` is the parent's log and becomes the block's; `codes` has all code of the chain so far.
 pub(super) fn verify(
     config: &ChainConfig,
     parent: &Header,
     ancestors: &mut Frontier,
     stored: StoredBlock,
+    state: &Tree,
     codes: &Codes,
-) -> Result<(SealedBlock, Vec<Leaf>), ReplayError> {
+) -> Result<Verified, ReplayError> {
     if stored.parent_ancestors != *ancestors {
         return Err(ReplayError::Derived("ancestors"));
     }
     verify_block(config, parent, ancestors, &stored.signed, &stored.manifest)
         .map_err(|refusal| ReplayError::of(refusal, Fault::Block))?;
-    if stored.row_bodies.len() != stored.manifest.rows.len()
-        || stored.column_bodies.len() != stored.manifest.columns.len()
-    {
+    let env = Env::of(config, &stored.signed.header);
+    let rows = execute_rows(&env, &stored, codes)?;
+    check_derived(&env, &stored, &rows)?;
+    let rebuilt = rebuild(&stored.manifest, state, &rows)?;
+    check_columns(&env, &stored.manifest, &rebuilt)?;
+    let Rebuilt { columns, writes, state } = rebuilt;
+    let block = SealedBlock::open(stored, env.params).map_err(|_| ReplayError::Derived("results"))?;
+    let (bodies, cells) = columns.into_iter().map(|column| (Bytes::from(column.body), column.cells)).unzip();
+    block.set_column_bodies(bodies);
+    block.set_cells(cells);
+    Ok(Verified { block, writes, state })
+}
+
+/// Puts the columns of `block` beside it, made of its rows and the state before it, which has to be the parent's.
+pub(crate) fn add_columns(
+    config: &ChainConfig,
+    block: &SealedBlock,
+    state: &Tree,
+    codes: &Codes,
+) -> Result<(), ReplayError> {
+    let rows = execute_rows(&Env::of(config, block.header()), &block.stored, codes)?;
+    let columns = rebuild(&block.stored.manifest, state, &rows)?.columns;
+    let (bodies, cells) = columns.into_iter().map(|column| (Bytes::from(column.body), column.cells)).unzip();
+    block.set_column_bodies(bodies);
+    block.set_cells(cells);
+    Ok(())
+}
+
+/// Puts the trees of cells of `block` beside it, made of its rows alone.
+pub(crate) fn add_cells(config: &ChainConfig, block: &SealedBlock, codes: &Codes) -> Result<(), ReplayError> {
+    let rows = execute_rows(&Env::of(config, block.header()), &block.stored, codes)?;
+    let cells = rebuild_cells(&AllThreads, &block.stored.manifest, &rows);
+    block.set_cells(cells.ok_or(ReplayError::Derived("cells"))?);
+    Ok(())
+}
+
+/// Executes every row by itself, with nothing but its body, and checks all of it but its cells.
+fn execute_rows(env: &Env<'_>, stored: &StoredBlock, codes: &Codes) -> Result<Vec<ExecutedRow>, ReplayError> {
+    if stored.row_bodies.len() != stored.manifest.rows.len() {
         return Err(ReplayError::Derived("bodies"));
     }
-    let env = Env::of(config, &stored.signed.header);
-    check_columns(&env, &stored)?;
-    let block = SealedBlock::open(stored, env.params).map_err(|_| ReplayError::Derived("results"))?;
-    let rows = check_rows(&env, &block, codes)?;
-    check_derived(&env, &block.stored, &rows)?;
-    Ok((block, writes(&rows)))
-}
-
-fn check_columns(env: &Env<'_>, stored: &StoredBlock) -> Result<(), ReplayError> {
-    stored.column_bodies.par_iter().enumerate().try_for_each(|(index, body)| {
-        let as_fault = |fault| Fault::Column { index: index as u32, fault };
-        let checked = verify_column(env, &stored.manifest, index, body).map(drop);
-        checked.map_err(|refusal| ReplayError::of(refusal, as_fault))
-    })
-}
-
-fn check_rows(env: &Env<'_>, block: &SealedBlock, codes: &Codes) -> Result<Vec<ExecutedRow>, ReplayError> {
     let code = |hash: &B256| {
-        let made = block.stored.codes.iter().find(|(made, _)| made == hash).map(|(_, code)| code.clone());
+        let made = stored.codes.iter().find(|(made, _)| made == hash).map(|(_, code)| code.clone());
         made.or_else(|| codes.get(hash).map(|code| code.original_bytes()))
     };
-    let check = |index: usize| {
-        let task = block.row_task(index).ok_or(Refusal::<RowFault>::NotCommitted(NotCommitted::NoSuchTask));
-        let checked = task.and_then(|task| verify_row(env, &block.stored.manifest, index, &task, code));
-        checked.map_err(|refusal| ReplayError::of(refusal, |fault| Fault::Row { index: index as u32, fault }))
+    let execute = |(index, body): (usize, &Bytes)| {
+        let executed = execute_row(env, &stored.manifest, index, body, code);
+        executed.map_err(|refusal| ReplayError::of(refusal, |fault| Fault::Row { index: index as u32, fault }))
     };
-    (0..block.stored.row_bodies.len()).into_par_iter().map(check).collect()
+    stored.row_bodies.par_iter().enumerate().map(execute).collect()
+}
+
+/// What the rows make of the state before the block, if that is what the manifest says.
+fn rebuild(manifest: &Manifest, state: &Tree, rows: &[ExecutedRow]) -> Result<Rebuilt, ReplayError> {
+    let rebuilt = rebuild_columns(&AllThreads, manifest, state, rows);
+    rebuilt.first_other(manifest).map_or(Ok(rebuilt), |index| Err(ReplayError::Column(index)))
+}
+
+/// A column is made of what its rows say that they found, be it true or not: that it is shows in its check.
+fn check_columns(env: &Env<'_>, manifest: &Manifest, rebuilt: &Rebuilt) -> Result<(), ReplayError> {
+    rebuilt.columns.par_iter().enumerate().try_for_each(|(index, column)| {
+        let as_fault = |fault| Fault::Column { index: index as u32, fault };
+        let checked = verify_column(env, manifest, index, &column.body).map(drop);
+        checked.map_err(|refusal| ReplayError::of(refusal, as_fault))
+    })
 }
 
 fn check_derived(env: &Env<'_>, stored: &StoredBlock, rows: &[ExecutedRow]) -> Result<(), ReplayError> {
@@ -101,15 +149,6 @@ fn check_derived(env: &Env<'_>, stored: &StoredBlock, rows: &[ExecutedRow]) -> R
     same(codes == stored.codes, "codes")?;
     let results: Option<Vec<Vec<(Address, Receipt)>>> = rows.par_iter().map(|row| results(env, row)).collect();
     same(results.as_ref() == Some(&stored.results), "results")
-}
-
-/// What the written keys hold after all rows, ascending by path.
-fn writes(rows: &[ExecutedRow]) -> Vec<Leaf> {
-    let accesses = rows.iter().flat_map(|row| &row.effects.accesses);
-    let leaves =
-        accesses.filter_map(|access| access.after.map(|after| Leaf::new(access.key, access.version_after(), after)));
-    let last: BTreeMap<B256, Leaf> = leaves.map(|leaf| (leaf.path, leaf)).collect();
-    last.into_values().collect()
 }
 
 fn results(env: &Env<'_>, row: &ExecutedRow) -> Option<Vec<(Address, Receipt)>> {

@@ -1,6 +1,7 @@
 //! What a store promises, on chains of real blocks.
 
 pub(crate) mod chain;
+mod columns;
 mod crash;
 mod index;
 mod snapshot;
@@ -342,7 +343,7 @@ fn a_certificate_is_found_by_the_heights_it_covers_and_after_opening_again() {
 #[test]
 fn the_frames_of_a_file_are_as_drawn() {
     let file = exported(stored(1).path(), 1, 1);
-    assert_eq!(file[..8], *b"OCELLI\x00\x03");
+    assert_eq!(file[..8], *b"OCELLI\x00\x04");
     let (mut rest, mut kinds) = (&file[8..], Vec::new());
     while !rest.is_empty() {
         let length = u64::from_be_bytes(rest[1..9].try_into().expect("eight bytes")) as usize;
@@ -377,6 +378,8 @@ fn a_block_that_was_just_made_is_as_it_opens_from_what_is_stored() {
         assert_eq!(made.stored, opened.stored);
         assert_eq!((made.hash, &made.manifest_bytes), (opened.hash, &opened.manifest_bytes));
         assert_eq!(format!("{:?}", made.transactions), format!("{:?}", opened.transactions));
+        assert_eq!(opened.row_task(1), None, "without columns there are no cells");
+        assert!(opened.set_column_bodies(made.column_bodies().expect("it was just made").to_vec()));
         for row in 0..=made.stored.row_bodies.len() {
             assert_eq!(made.row_task(row), opened.row_task(row));
         }

@@ -131,11 +131,17 @@ impl Served {
 
     /// Stops and starts again from what is stored.
     pub(crate) fn restarted(self) -> Self {
+        self.restarted_after(|_| ())
+    }
+
+    /// Stops, lets something happen to the folder, and starts again.
+    pub(crate) fn restarted_after(self, happens: impl FnOnce(&Path)) -> Self {
         let Self { made, wallets, chain, store, folder, stop, serving, collecting, .. } = self;
         drop(stop);
         serving.join().expect("served without a panic");
         collecting.join().expect("collected without a panic").expect("and without an error");
         drop((chain, store));
+        happens(folder.path());
         Self::open(made, wallets, folder, |router| router)
     }
 
@@ -179,6 +185,7 @@ impl Served {
         let signed = SignedHeader { header: assembled.header.clone(), signature };
         let stored = StoredBlock::new(signed, parent_ancestors, &assembled, executed, senders);
         let block = Arc::new(SealedBlock::open(stored, &config.params).expect("fits together"));
+        assert!(block.set_column_bodies(assembled.column_bodies));
         self.store.append(&block, &assembled.writes).expect("stores");
         let head = Head {
             header: assembled.header,

@@ -82,6 +82,7 @@ impl World {
         let senders = [Vec::new()].into_iter().chain(senders).chain([Vec::new()]).collect();
         let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders);
         let sealed = Arc::new(SealedBlock::open(stored, &self.made.config.params).expect("fits together"));
+        assert!(sealed.set_column_bodies(block.assembled.column_bodies));
         self.store.append(&sealed, &block.assembled.writes).expect("appends");
         let head = Head {
             header: self.made.head.clone(),

@@ -135,7 +135,9 @@ pub(crate) fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> (SealedBlo
     senders.insert(0, Vec::new());
     senders.push(Vec::new());
     let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders);
-    (open(stored), block.assembled.writes)
+    let sealed = open(stored);
+    assert!(sealed.set_column_bodies(block.assembled.column_bodies));
+    (sealed, block.assembled.writes)
 }
 
 pub(super) fn open(stored: StoredBlock) -> SealedBlock {

@@ -4,6 +4,7 @@ use super::{
     super::{
         StoreError,
         folder::{INDEX_FOLDER, LOG_FILE},
+        import::Importer,
         snapshot::{Since, Snapshots, is_due},
     },
     chain::{self, BLOCKS, blocks},
@@ -90,6 +91,22 @@ fn the_state_of_a_block_that_is_published_is_offered() {
     published.publish(Arc::new(chain::open(block.stored.clone())), head);
     store.snapshots.wait();
     assert_eq!(snapshots(dir.path()), [8]);
+}
+
+#[test]
+fn the_state_after_a_block_that_is_imported_is_offered() {
+    let dir = stored(0);
+    let (store, recovered) = open(dir.path(), blocks()).expect("opens");
+    let mut importer = Importer::new(&store, blocks().config.clone(), recovered);
+    for (block, due) in blocks().blocks.iter().zip([false, true]) {
+        store.snapshots.set_since(Since { writes: if due { SNAPSHOT_WRITES } else { 0 }, blocks: 1 });
+        importer.take(block.stored.clone()).expect("takes");
+        store.snapshots.wait();
+    }
+    assert_eq!(snapshots(dir.path()), [2]);
+    let batches = store.snapshots.read(2).expect("reads").expect("is there");
+    let leaves = batches.collect::<Result<Vec<Vec<Leaf>>, StoreError>>().expect("reads").into_iter().flatten();
+    assert!(leaves.eq(blocks().states[2].iter()));
 }
 
 #[test]
