@@ -177,7 +177,13 @@ impl Log {
         let (mut at, mut height) = (BEGIN, 0);
         if let Some(known) = known {
             let head = log.head(known.at)?.filter(|head| head.height == known.height);
-            let head = head.ok_or_else(|| StoreError::ShortLog { path: path.to_owned(), height: known.height })?;
+            let missing = || {
+                if known.at < length {
+                    return log.damaged(format!("it has something else where block {} was", known.height));
+                }
+                StoreError::ShortLog { path: path.to_owned(), height: known.height }
+            };
+            let head = head.ok_or_else(missing)?;
             (at, height) = (known.at + head.frame(), known.height);
         }
         let mut found = Vec::new();

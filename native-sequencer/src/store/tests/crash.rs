@@ -248,6 +248,15 @@ fn a_log_that_lost_blocks_which_the_index_has_is_not_gone_on_with() {
 }
 
 #[test]
+fn damage_of_the_last_block_that_the_index_has_is_not_taken_for_an_earlier_copy() {
+    let Recorded { log, lengths, .. } = recorded();
+    let mut image = log.clone();
+    image[lengths[2]] ^= 1;
+    let refused = open(folder(&image, Some(3)).path(), blocks()).expect_err("block 3 has no head");
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+}
+
+#[test]
 fn a_log_without_the_file_of_its_chain_is_not_written_over() {
     let dir = stored(2);
     fs::remove_file(dir.path().join("chain.redb")).expect("removes");
