@@ -3,11 +3,12 @@
 pub(crate) mod columns;
 
 use crate::executor::ExecutedBlock;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, map::AddressMap};
 use columns::Columns;
 use ocelli_core::{
     block::AssembledBlock,
     header::SignedHeader,
+    key::Key,
     manifest::Manifest,
     merkle::Frontier,
     params::Params,
@@ -30,8 +31,9 @@ pub struct StoredBlock {
     pub manifest: Manifest,
     /// The encoded body of each row.
     pub row_bodies: Vec<Bytes>,
-    /// For each row, sender and receipt of each transaction.
-    pub results: Vec<Vec<(Address, Receipt)>>,
+    /// For each row, sender and receipt of each transaction. A sender's nonce rises, so it is one of the keys that the block
+    /// wrote; it is named by its place among these, which is shorter than its address.
+    pub results: Vec<Vec<(u32, Receipt)>>,
     /// The code that the block deployed.
     pub codes: Vec<(B256, Bytes)>,
 }
@@ -65,27 +67,27 @@ impl From<&StoredLeaf> for Leaf {
 impl StoredBlock {
     /// The record of a block that was just made. `rows` are those that `assembled` was made of, `senders` those of their
     /// transactions.
+    ///
+    /// # Errors
+    /// [`Damaged`] if a sender was not written.
     pub fn new(
         signed: SignedHeader,
         parent_ancestors: Frontier,
         assembled: &AssembledBlock,
         rows: Vec<ExecutedRow>,
-        senders: Vec<Vec<Address>>,
-    ) -> Self {
+        senders: &[Vec<Address>],
+    ) -> Result<Self, Damaged> {
         let codes = rows.iter().flat_map(|row| row.effects.codes_made.iter().cloned()).collect();
-        let results = rows
-            .into_iter()
-            .zip(senders)
-            .map(|(row, senders)| senders.into_iter().zip(row.receipts).collect())
-            .collect();
-        Self {
+        let receipts = rows.into_iter().map(|row| row.receipts);
+        let results = results(&assembled.writes, senders, receipts).ok_or(Damaged(signed.header.height))?;
+        Ok(Self {
             signed,
             parent_ancestors,
             manifest: assembled.manifest.clone(),
             row_bodies: assembled.row_bodies.clone(),
             results,
             codes,
-        }
+        })
     }
 
     /// The bytes that the store keeps.
@@ -105,6 +107,24 @@ impl StoredBlock {
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         wire::decode(bytes, crate::limits::STORED_BLOCK_BYTES)
     }
+}
+
+/// For each row, of each transaction the place of its sender among the keys that were written, and its receipt; `None` if a sender
+/// is not among them.
+pub(crate) fn results(
+    written: &[Leaf],
+    senders: &[Vec<Address>],
+    receipts: impl IntoIterator<Item = Vec<Receipt>>,
+) -> Option<Vec<Vec<(u32, Receipt)>>> {
+    let accounts = written.iter().zip(0..).filter_map(|(leaf, place)| match leaf.key {
+        Key::Account(address) => Some((address, place)),
+        Key::Slot(..) => None,
+    });
+    let places: AddressMap<u32> = accounts.collect();
+    let of_row = |(senders, receipts): (&Vec<Address>, Vec<Receipt>)| {
+        senders.iter().zip(receipts).map(|(sender, receipt)| Some((*places.get(sender)?, receipt))).collect()
+    };
+    senders.iter().zip(receipts).map(of_row).collect()
 }
 
 /// A transaction of a sealed block, with what its place in the row order gives it.
@@ -148,13 +168,14 @@ pub struct SealedBlock {
 pub struct Damaged(pub u64);
 
 impl SealedBlock {
-    /// The block, with everything derived from what is stored of it and the parameters at its height, but for its columns.
+    /// The block, with everything derived from what is stored of it, the keys that it wrote, ascending by path, and the parameters
+    /// at its height; but for its columns.
     ///
     /// # Errors
     /// [`Damaged`] if the record does not fit together.
-    pub fn open(stored: StoredBlock, params: &Params) -> Result<Self, Damaged> {
+    pub fn open(stored: StoredBlock, written: &[Key], params: &Params) -> Result<Self, Damaged> {
         let height = stored.signed.header.height;
-        let transactions = decode_transactions(&stored, params).ok_or(Damaged(height))?;
+        let transactions = decode_transactions(&stored, written, params).ok_or(Damaged(height))?;
         Self::new(stored, transactions, Columns::default())
     }
 
@@ -173,16 +194,16 @@ impl SealedBlock {
         let damaged = Damaged(signed.header.height);
         let sent = |members: &Vec<usize>| members.iter().map(|at| transactions.get(*at)).collect::<Option<Vec<_>>>();
         let sent = executed.members.iter().map(sent).collect::<Option<Vec<_>>>().ok_or(damaged)?;
-        let senders = sent.iter().map(|row| row.iter().map(|one| one.sender()).collect()).collect();
-        let stored = StoredBlock::new(signed, parent_ancestors, assembled, executed.rows, senders);
-        let transactions = sent.into_iter().flatten().map(|one| one.transaction().clone());
+        let senders: Vec<Vec<Address>> = sent.iter().map(|row| row.iter().map(|one| one.sender()).collect()).collect();
+        let stored = StoredBlock::new(signed, parent_ancestors, assembled, executed.rows, &senders)?;
+        let transactions = sent.into_iter().flatten().map(|one| (one.transaction().clone(), one.sender()));
         Self::new(stored, transactions, Columns::of(assembled))
     }
 
-    /// `transactions` in row order.
+    /// `transactions` in row order, each with its sender.
     fn new(
         stored: StoredBlock,
-        transactions: impl IntoIterator<Item = Transaction>,
+        transactions: impl IntoIterator<Item = (Transaction, Address)>,
         columns: Columns,
     ) -> Result<Self, Damaged> {
         let hash = stored.signed.header.hash();
@@ -200,41 +221,45 @@ impl SealedBlock {
 /// What a block takes in memory, about: row bodies, the transactions in them again, and receipts twice.
 fn bytes(stored: &StoredBlock) -> usize {
     let rows: usize = stored.row_bodies.iter().map(|body| body.len()).sum();
-    let logs = |(_, receipt): &(Address, Receipt)| -> usize {
+    let logs = |(_, receipt): &(u32, Receipt)| -> usize {
         receipt.logs.iter().map(|log| 128 + 32 * log.topics.len() + log.data.len()).sum()
     };
     let receipts: usize = stored.results.iter().flatten().map(|result| 256 + logs(result)).sum();
     2 * rows + 2 * receipts
 }
 
-/// The transactions of all rows, in row order.
-fn decode_transactions(stored: &StoredBlock, params: &Params) -> Option<Vec<Transaction>> {
+/// The transactions of all rows, in row order, each with its sender.
+fn decode_transactions(stored: &StoredBlock, written: &[Key], params: &Params) -> Option<Vec<(Transaction, Address)>> {
     let mut transactions = Vec::new();
     for (body, results) in stored.row_bodies.iter().zip(&stored.results) {
         let body: ocelli_core::row::RowBody = wire::decode(body, ocelli_core::limits::ROW_BODY_BYTES_ANY).ok()?;
         if body.transactions.len() != results.len() {
             return None;
         }
-        for bytes in &body.transactions {
-            transactions.push(Transaction::decode(bytes, params.chain_id, params.fork).ok()?);
+        for (bytes, (sender, _)) in body.transactions.iter().zip(results) {
+            let Key::Account(sender) = written.get(*sender as usize)? else { return None };
+            transactions.push((Transaction::decode(bytes, params.chain_id, params.fork).ok()?, *sender));
         }
     }
     Some(transactions)
 }
 
 /// Each transaction with what its place gives it; `None` if there are not as many as results.
-fn place(stored: &StoredBlock, transactions: impl IntoIterator<Item = Transaction>) -> Option<Vec<SealedTransaction>> {
+fn place(
+    stored: &StoredBlock,
+    transactions: impl IntoIterator<Item = (Transaction, Address)>,
+) -> Option<Vec<SealedTransaction>> {
     let mut transactions = transactions.into_iter();
     let mut sealed = Vec::with_capacity(stored.results.iter().map(Vec::len).sum());
     let (mut cumulative_gas_used, mut first_log) = (0, 0);
     for (row, results) in stored.results.iter().enumerate() {
-        for (index, (sender, receipt)) in results.iter().enumerate() {
-            let transaction = transactions.next()?;
+        for (index, (_, receipt)) in results.iter().enumerate() {
+            let (transaction, sender) = transactions.next()?;
             cumulative_gas_used += receipt.gas_used;
             sealed.push(SealedTransaction {
                 hash: transaction.hash(),
                 transaction,
-                sender: *sender,
+                sender,
                 receipt: receipt.clone(),
                 place: (row as u32, index as u32),
                 cumulative_gas_used,

@@ -204,8 +204,8 @@ impl Chain {
             return Ok(None);
         }
         self.old.get(height, || {
-            let Some(stored) = self.store.block(height)? else { return Ok(None) };
-            Ok(Some(Arc::new(SealedBlock::open(stored, self.config.params_at(height))?)))
+            let Some((stored, written)) = self.store.block(height)? else { return Ok(None) };
+            Ok(Some(Arc::new(SealedBlock::open(stored, &written, self.config.params_at(height))?)))
         })
     }
 

@@ -47,6 +47,7 @@ use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
     header::SignedHeader,
+    key::Key,
     tree::{Leaf, Tree},
     wire,
 };
@@ -292,13 +293,15 @@ impl Store {
         self.columns.read(height)
     }
 
-    /// The block with this height.
+    /// The block with this height, and the keys that it wrote, ascending by path.
     ///
     /// # Errors
     /// [`StoreError`] if a file cannot be read or is damaged.
-    pub fn block(&self, height: u64) -> Result<Option<StoredBlock>, StoreError> {
-        let Some(encoded) = self.part(height, Part::Block)? else { return Ok(None) };
-        recover::decode_block(&self.log, height, &encoded).map(Some)
+    pub fn block(&self, height: u64) -> Result<Option<(StoredBlock, Vec<Key>)>, StoreError> {
+        let Some(at) = self.index.frame(height)? else { return Ok(None) };
+        let encoded = self.log.read(height, at, Part::Block)?;
+        let written = recover::written(&self.log, Found { height, at })?;
+        recover::decode_block(&self.log, height, &encoded).map(|stored| Some((stored, written)))
     }
 
     /// The signed header of the block with this height.

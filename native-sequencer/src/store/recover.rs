@@ -17,6 +17,7 @@ use ocelli_core::{
     certificate::Certificate,
     genesis::ChainConfig,
     header::{Header, SignedHeader},
+    key::Key,
     merkle::{self, Frontier},
     tree::{Leaf, Tree},
     wire,
@@ -337,13 +338,19 @@ fn head(
 pub(super) fn read_block(log: &Log, config: &ChainConfig, block: Found) -> Result<SealedBlock, StoreError> {
     let Found { height, at } = block;
     let stored = decode_block(log, height, &log.read(height, at, Part::Block)?)?;
+    let written = written(log, block)?;
     let manifest = &stored.manifest;
     let committed = manifest.root() == stored.signed.header.manifest_root
         && are_bodies(manifest.rows.iter().map(|row| &row.body_hash), &stored.row_bodies);
     if !committed {
         return Err(log.damaged(format!("block {height} has other content than its header commits to")));
     }
-    SealedBlock::open(stored, config.params_at(height)).map_err(|error| log.damaged(error.to_string()))
+    SealedBlock::open(stored, &written, config.params_at(height)).map_err(|error| log.damaged(error.to_string()))
+}
+
+/// The keys that a block wrote, ascending by path.
+pub(super) fn written(log: &Log, block: Found) -> Result<Vec<Key>, StoreError> {
+    Ok(log.writes(block.height, block.at)?.into_iter().map(|leaf| leaf.key).collect())
 }
 
 pub(super) fn decode_block(log: &Log, height: u64, encoded: &[u8]) -> Result<StoredBlock, StoreError> {

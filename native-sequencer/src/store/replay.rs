@@ -1,7 +1,7 @@
 //! Executing the rows of a block that is stored: what its columns follow from, and how whoever takes a block over checks it.
 
 use crate::{
-    block::{SealedBlock, StoredBlock},
+    block::{SealedBlock, StoredBlock, results},
     state::Codes,
     threads::AllThreads,
 };
@@ -13,9 +13,9 @@ use ocelli_core::{
     evm::Env,
     genesis::ChainConfig,
     header::Header,
+    key::Key,
     manifest::Manifest,
     merkle::Frontier,
-    receipt::Receipt,
     refusal::{NotCommitted, Refusal},
     row::{ExecutedRow, execute_row},
     transaction::{Recovered, Transaction},
@@ -78,11 +78,12 @@ pub(super) fn verify(
         .map_err(|refusal| ReplayError::of(refusal, Fault::Block))?;
     let env = Env::of(config, &stored.signed.header);
     let rows = execute_rows(&env, &stored, codes)?;
-    check_derived(&env, &stored, &rows)?;
     let rebuilt = rebuild(&stored.manifest, state, &rows)?;
+    check_derived(&env, &stored, &rows, &rebuilt.writes)?;
     check_columns(&env, &stored.manifest, &rebuilt)?;
     let Rebuilt { columns, writes, state } = rebuilt;
-    let block = SealedBlock::open(stored, env.params).map_err(|_| ReplayError::Derived("results"))?;
+    let written: Vec<Key> = writes.iter().map(|leaf| leaf.key).collect();
+    let block = SealedBlock::open(stored, &written, env.params).map_err(|_| ReplayError::Derived("results"))?;
     let (bodies, cells) = columns.into_iter().map(|column| (Bytes::from(column.body), column.cells)).unzip();
     block.set_column_bodies(bodies);
     block.set_cells(cells);
@@ -143,17 +144,24 @@ fn check_columns(env: &Env<'_>, manifest: &Manifest, rebuilt: &Rebuilt) -> Resul
     })
 }
 
-fn check_derived(env: &Env<'_>, stored: &StoredBlock, rows: &[ExecutedRow]) -> Result<(), ReplayError> {
+fn check_derived(
+    env: &Env<'_>,
+    stored: &StoredBlock,
+    rows: &[ExecutedRow],
+    writes: &[Leaf],
+) -> Result<(), ReplayError> {
     let same = |same: bool, what| if same { Ok(()) } else { Err(ReplayError::Derived(what)) };
     let codes: Vec<(B256, Bytes)> = rows.iter().flat_map(|row| row.effects.codes_made.iter().cloned()).collect();
     same(codes == stored.codes, "codes")?;
-    let results: Option<Vec<Vec<(Address, Receipt)>>> = rows.par_iter().map(|row| results(env, row)).collect();
+    let senders: Option<Vec<Vec<Address>>> = rows.par_iter().map(|row| senders(env, row)).collect();
+    let receipts = rows.iter().map(|row| row.receipts.clone());
+    let results = senders.and_then(|senders| results(writes, &senders, receipts));
     same(results.as_ref() == Some(&stored.results), "results")
 }
 
-fn results(env: &Env<'_>, row: &ExecutedRow) -> Option<Vec<(Address, Receipt)>> {
+fn senders(env: &Env<'_>, row: &ExecutedRow) -> Option<Vec<Address>> {
     let decoded =
         row.transactions.iter().map(|bytes| Transaction::decode(bytes, env.params.chain_id, env.params.fork).ok());
     let recovered = Recovered::recover_many(decoded.collect::<Option<_>>()?).into_iter();
-    recovered.zip(&row.receipts).map(|(sent, receipt)| Some((sent.ok()?.sender(), receipt.clone()))).collect()
+    recovered.map(|sent| Some(sent.ok()?.sender())).collect()
 }

@@ -74,7 +74,9 @@ fn what_was_appended_is_there_after_opening_again() {
     check(&recovered, BLOCKS);
     for block in &blocks().blocks {
         let height = block.header().height;
-        assert_eq!(store.block(height).expect("reads").as_ref(), Some(&block.stored));
+        let (stored, written) = store.block(height).expect("reads").expect("is there");
+        assert_eq!(stored, block.stored);
+        assert!(written.iter().eq(blocks().writes[height as usize - 1].iter().map(|leaf| &leaf.key)));
         assert_eq!(store.height_of(&block.hash).expect("reads"), Some(height));
         for sealed in &block.transactions {
             let place = store.place_of(&sealed.hash).expect("reads").expect("a place");
@@ -238,7 +240,7 @@ fn file_of(made: &Made, blocks: &[SealedBlock]) -> Vec<u8> {
 fn a_block_that_was_altered_is_not_imported() {
     type Alter = fn(&mut crate::block::StoredBlock);
     let alterations: [(Alter, &str); 5] = [
-        (|block| block.results[1][0].0 = alloy_primitives::Address::ZERO, "results"),
+        (|block| block.results[1][0].0 = block.results[1][1].0, "results"),
         (|block| block.results[1][0].1.gas_used += 1, "results"),
         (|block| drop(block.codes.pop()), "is missing or another|codes"),
         (|block| block.manifest.rows[1].gas_used += 1, "not the manifest"),
@@ -249,8 +251,8 @@ fn a_block_that_was_altered_is_not_imported() {
         let mut altered = blocks().blocks[deploying].stored.clone();
         alter(&mut altered);
         let mut file_blocks: Vec<SealedBlock> =
-            blocks().blocks[..deploying].iter().map(|block| chain::open(block.stored.clone())).collect();
-        file_blocks.push(chain::open(altered));
+            blocks().from(0).take(deploying).map(|(block, writes)| chain::open(block.stored.clone(), writes)).collect();
+        file_blocks.push(chain::open(altered, &blocks().writes[deploying]));
         let file = file_of(blocks(), &file_blocks);
         let to = tempfile::tempdir().expect("a folder");
         let refused = import(to.path(), None, file.as_slice(), |_| ()).expect_err("altered");

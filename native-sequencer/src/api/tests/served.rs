@@ -183,8 +183,9 @@ impl Served {
         self.made.head = assembled.header.clone();
         let signature = self.made.key.sign(&assembled.header.hash());
         let signed = SignedHeader { header: assembled.header.clone(), signature };
-        let stored = StoredBlock::new(signed, parent_ancestors, &assembled, executed, senders);
-        let block = Arc::new(SealedBlock::open(stored, &config.params).expect("fits together"));
+        let stored = StoredBlock::new(signed, parent_ancestors, &assembled, executed, &senders).expect("fits");
+        let written: Vec<_> = assembled.writes.iter().map(|leaf| leaf.key).collect();
+        let block = Arc::new(SealedBlock::open(stored, &written, &config.params).expect("fits together"));
         assert!(block.set_column_bodies(assembled.column_bodies));
         self.store.append(&block, &assembled.writes).expect("stores");
         let head = Head {

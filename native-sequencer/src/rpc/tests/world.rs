@@ -79,9 +79,11 @@ impl World {
     pub(super) fn seal(&mut self, rows: &[&[Recovered]]) -> Arc<SealedBlock> {
         let block = self.made.block(rows);
         let senders = rows.iter().map(|row| row.iter().map(Recovered::sender).collect());
-        let senders = [Vec::new()].into_iter().chain(senders).chain([Vec::new()]).collect();
-        let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders);
-        let sealed = Arc::new(SealedBlock::open(stored, &self.made.config.params).expect("fits together"));
+        let senders: Vec<_> = [Vec::new()].into_iter().chain(senders).chain([Vec::new()]).collect();
+        let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, &senders)
+            .expect("fits together");
+        let written: Vec<_> = block.assembled.writes.iter().map(|leaf| leaf.key).collect();
+        let sealed = Arc::new(SealedBlock::open(stored, &written, &self.made.config.params).expect("fits together"));
         assert!(sealed.set_column_bodies(block.assembled.column_bodies));
         self.store.append(&sealed, &block.assembled.writes).expect("appends");
         let head = Head {

@@ -8,6 +8,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
 use ocelli_core::{
     genesis::ChainConfig,
     header::Header,
+    key::Key,
     merkle::{self, Frontier},
     transaction::Recovered,
     tree::{Leaf, Tree},
@@ -121,7 +122,7 @@ pub(super) fn made_and_opened(count: u64) -> Vec<(SealedBlock, SealedBlock)> {
         let executed = ExecutedBlock { rows: executed, members, ..ExecutedBlock::default() };
         let made = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &rows.concat());
         let made = made.expect("fits together");
-        let opened = open(made.stored.clone());
+        let opened = open(made.stored.clone(), &assembled.writes);
         (made, opened)
     };
     (1..=count).map(&mut seal).collect()
@@ -134,12 +135,14 @@ pub(crate) fn seal(chain: &mut TestChain, rows: &[Vec<Recovered>]) -> (SealedBlo
     let mut senders: Vec<Vec<Address>> = rows.iter().map(|row| row.iter().map(Recovered::sender).collect()).collect();
     senders.insert(0, Vec::new());
     senders.push(Vec::new());
-    let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, senders);
-    let sealed = open(stored);
+    let stored = StoredBlock::new(block.signed, block.parent_ancestors, &block.assembled, block.rows, &senders);
+    let sealed = open(stored.expect("fits together"), &block.assembled.writes);
     assert!(sealed.set_column_bodies(block.assembled.column_bodies));
     (sealed, block.assembled.writes)
 }
 
-pub(super) fn open(stored: StoredBlock) -> SealedBlock {
-    SealedBlock::open(stored, &params(Address::ZERO)).expect("fits together")
+/// The block as it opens, which wrote these keys.
+pub(super) fn open(stored: StoredBlock, writes: &[Leaf]) -> SealedBlock {
+    let written: Vec<Key> = writes.iter().map(|leaf| leaf.key).collect();
+    SealedBlock::open(stored, &written, &params(Address::ZERO)).expect("fits together")
 }

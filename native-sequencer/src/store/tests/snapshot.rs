@@ -88,7 +88,7 @@ fn the_state_of_a_block_that_is_published_is_offered() {
     store.append(block, writes).expect("appends");
     let (header, ancestors) = blocks().head(8);
     let head = Head { hash: header.hash(), header, state: blocks().states[8].clone(), ancestors };
-    published.publish(Arc::new(chain::open(block.stored.clone())), head);
+    published.publish(Arc::new(chain::open(block.stored.clone(), writes)), head);
     store.snapshots.wait();
     assert_eq!(snapshots(dir.path()), [8]);
 }
