@@ -65,7 +65,7 @@ pub const COLUMNS_SYNC_BLOCKS: u64 = 32;
 /// See [`COLUMNS_SYNC_BLOCKS`].
 pub const COLUMNS_SYNC_BYTES: u64 = 16 << 20;
 /// Blocks whose columns wait to be written; whoever appends another one waits.
-pub const COLUMNS_QUEUE: usize = 8;
+pub const COLUMNS_QUEUE: usize = 4;
 /// Such files of which it is remembered where in them blocks are, 8 bytes a block: those read last.
 pub const COLUMNS_FILES_READ: usize = 8;
 /// Requests that wait while the columns or cells of an old block are made again; more are told that the sequencer is busy.

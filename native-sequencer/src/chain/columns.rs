@@ -12,9 +12,10 @@ use crate::{
 use alloy_primitives::Bytes;
 use ocelli_core::row::RowTask;
 use parking_lot::Mutex;
+use rayon::ThreadPoolBuilder;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One at a time makes something again, and not too many wait for that.
+/// One at a time makes something again, on one core, which leaves the others to whoever makes blocks; and not too many wait for that.
 #[derive(Debug, Default)]
 pub(super) struct Rebuilding {
     turn: Mutex<()>,
@@ -22,14 +23,26 @@ pub(super) struct Rebuilding {
 }
 
 impl Rebuilding {
-    fn run<T>(&self, work: impl FnOnce() -> T) -> Result<T, ReadError> {
-        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let done = (waiting <= limits::REBUILDS_WAITING).then(|| {
-            let _turn = self.turn.lock();
-            work()
-        });
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        done.ok_or(ReadError::Busy)
+    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, ReadError> {
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before > limits::REBUILDS_WAITING {
+            return Err(ReadError::Busy);
+        }
+        let _turn = self.turn.lock();
+        match ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "rebuild".to_owned()).build() {
+            Ok(one) => Ok(one.install(work)),
+            Err(_) => Ok(work()),
+        }
+    }
+}
+
+/// Whoever waits or works does so no longer, when it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -103,5 +116,20 @@ impl Chain {
     /// Blocks have become larger.
     fn bound_recent(&self) {
         bound(&mut self.recent.write());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_many_wait_and_no_more() {
+        let rebuilding =
+            Rebuilding { waiting: AtomicUsize::new(limits::REBUILDS_WAITING + 1), ..Rebuilding::default() };
+        assert!(matches!(rebuilding.run(|| ()), Err(ReadError::Busy)));
+        rebuilding.waiting.fetch_sub(1, Ordering::Relaxed);
+        assert!(matches!(rebuilding.run(rayon::current_num_threads), Ok(1)), "on one core");
+        assert_eq!(rebuilding.waiting.into_inner(), limits::REBUILDS_WAITING);
     }
 }

@@ -285,7 +285,7 @@ impl Writer {
     }
 
     fn keep(&mut self, height: u64, bodies: &[Bytes]) -> io::Result<()> {
-        let content = wire::encode(&bodies);
+        let content = wire::encode_about(&bodies, 16 + bodies.iter().map(|body| body.len() + 5).sum::<usize>());
         let goes_on = |open: &Open| open.next() == height && open.has_room(content.len(), self.file_bytes);
         if !self.open.as_ref().is_some_and(goes_on) {
             // It is never written to again.
