@@ -3,9 +3,12 @@
 mod line;
 
 use super::{Event, FoundFault, Share, Summary, VerifyError, VerifyOptions, check_evidence, run};
-use crate::api::tests::{
-    served::{Served, Truth, verifier},
-    wait_for,
+use crate::api::{
+    ApiError,
+    tests::{
+        served::{Served, Truth, verifier},
+        wait_for,
+    },
 };
 use axum::{
     Router,
@@ -203,6 +206,27 @@ fn a_body_that_one_server_alters_is_asked_of_another() {
     let urls = vec![altering.url.clone(), honest.url.clone()];
     let (result, _) = run_quietly(VerifyOptions { urls, ..to("", 1) });
     assert_eq!(result.expect("it holds").height, 1);
+}
+
+/// Answers as a server that keeps no columns any more.
+fn forgetful(router: Router) -> Router {
+    router.layer(from_fn(|request: Request, next: Next| async move {
+        if request.uri().path().contains("/columns/") {
+            return ApiError::not_kept(1).into_response();
+        }
+        next.run(request).await
+    }))
+}
+
+#[test]
+fn what_one_server_does_not_keep_any_more_is_asked_of_another() {
+    let (forgetful, honest) = (Served::behind(1, forgetful), Served::with_blocks(1));
+    let urls = vec![forgetful.url.clone(), honest.url.clone()];
+    let (result, _) = run_quietly(VerifyOptions { urls, ..to("", 1) });
+    assert_eq!(result.expect("it holds").height, 1);
+    let (result, _) = run_quietly(to(&forgetful.url, 1));
+    assert!(matches!(result, Err(VerifyError::NotKept { height: 1, .. })), "{result:?}");
+    assert!(forgetful.chain.faults().is_empty(), "nobody is accused");
 }
 
 #[test]
