@@ -3,15 +3,29 @@
 use crate::hash::{Batch, keccak256};
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, U256};
+use core::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 /// An account, or one slot of its storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Key {
     /// Nonce, balance and code hash of an address.
     Account(#[serde(with = "crate::wire::raw")] Address),
     /// One storage slot of an address.
     Slot(#[serde(with = "crate::wire::raw")] Address, #[serde(with = "crate::wire::compact")] U256),
+}
+
+/// In words: hashers take several times as long for so many bytes.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let address = self.address();
+        let (words, rest) = address.0.as_chunks();
+        words.iter().for_each(|word| state.write_u64(u64::from_ne_bytes(*word)));
+        rest.first_chunk().into_iter().for_each(|rest| state.write_u32(u32::from_ne_bytes(*rest)));
+        if let Self::Slot(_, slot) = self {
+            slot.as_limbs().iter().for_each(|word| state.write_u64(*word));
+        }
+    }
 }
 
 impl Key {
