@@ -1,5 +1,8 @@
 //! The state of one row: what was asked for, what it held before, what it holds now.
 
+#[cfg(test)]
+mod tests;
+
 use super::{Executed, RowEffects};
 use crate::{
     access::Access,
@@ -8,6 +11,7 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
+use core::cmp::Ordering;
 use revm::{
     Database,
     bytecode::Bytecode,
@@ -105,13 +109,16 @@ type Index = alloy_primitives::map::HashMap<Key, u32>;
 #[cfg(target_arch = "wasm32")]
 type Index = BTreeMap<Key, u32>;
 
+/// So many keys are looked through one by one: faster than any index, and most transactions use no more.
+const LOOKED_THROUGH: usize = 8;
+
 /// The keys that a row has asked for so far, over a [`Source`].
 #[derive(Debug)]
 pub struct RowState<S> {
     source: S,
     /// The row's keys, each once, in the order in which they were first asked for.
     entries: Vec<Entry>,
-    /// Which of `entries` a key has. Nothing walks it, so how it is made decides nothing.
+    /// Which of `entries` a key has; empty while they are looked through. Nothing walks it, so how it is made decides nothing.
     index: Index,
     codes: BTreeMap<B256, MetCode>,
     /// The number of the running transaction in the row.
@@ -155,15 +162,12 @@ impl<S: Source> RowState<S> {
 
     /// The entry of `key`, which asking makes one of the row's keys.
     fn entry(&mut self, key: Key) -> Result<&mut Entry, StateError> {
-        let next = self.entries.len();
-        let at = match self.index.get(&key) {
-            Some(at) => *at as usize,
+        let at = match self.find(&key) {
+            Some(at) => at,
             None => {
                 let (version, before) = self.source.load(&key)?;
                 let asked_by = self.transaction.wrapping_sub(1);
-                self.entries.push(Entry { key, version, before, now: before, next: None, asked_by });
-                self.index.insert(key, next as u32);
-                next
+                self.add(Entry { key, version, before, now: before, next: None, asked_by })
             }
         };
         let entry = self.entries.get_mut(at).ok_or(StateError::KeyNotListed(key))?;
@@ -172,6 +176,40 @@ impl<S: Source> RowState<S> {
             self.asked.push(at as u32);
         }
         Ok(entry)
+    }
+
+    /// Which of `entries` is that of `key`.
+    fn find(&self, key: &Key) -> Option<usize> {
+        if self.entries.len() <= LOOKED_THROUGH {
+            return self.entries.iter().position(|entry| entry.key == *key);
+        }
+        self.index.get(key).map(|at| *at as usize)
+    }
+
+    /// Adds an entry for a key that has none; which of `entries` it is.
+    fn add(&mut self, entry: Entry) -> usize {
+        let at = self.entries.len();
+        self.entries.push(entry);
+        match at.cmp(&LOOKED_THROUGH) {
+            Ordering::Less => {}
+            Ordering::Equal => self.index.extend(self.entries.iter().map(|entry| entry.key).zip(0..)),
+            Ordering::Greater => {
+                self.index.insert(entry.key, at as u32);
+            }
+        }
+        at
+    }
+
+    /// Takes out the entries from `at` on.
+    fn truncate(&mut self, at: usize) {
+        if at <= LOOKED_THROUGH {
+            self.index.clear();
+        } else {
+            for entry in self.entries.get(at..).unwrap_or_default() {
+                self.index.remove(&entry.key);
+            }
+        }
+        self.entries.truncate(at);
     }
 
     /// Sets what `key` holds. A key that the row had not asked for becomes one of its keys.
@@ -208,9 +246,7 @@ impl<S: Source> RowState<S> {
 
     /// Forgets what the running transaction asked for. Only for a transaction that has stored nothing.
     pub(super) fn discard_transaction(&mut self) {
-        for entry in self.entries.drain(self.settled..) {
-            self.index.remove(&entry.key);
-        }
+        self.truncate(self.settled);
         for hash in self.new_codes.drain(..) {
             if let Some(met) = self.codes.remove(&hash) {
                 self.code_bytes -= code_length(&met.code);
@@ -295,7 +331,7 @@ impl<S: Source> RowState<S> {
         for (slot, value) in slots {
             let key = Key::Slot(address, *slot);
             // revm writes the slots of an account made in this transaction without reading them first.
-            if created && value.present_value.is_zero() && !self.index.contains_key(&key) {
+            if created && value.present_value.is_zero() && self.find(&key).is_none() {
                 continue;
             }
             self.change_to(key, Value::Slot(value.present_value))?;
