@@ -8,4 +8,4 @@ pub mod split;
 
 pub use body::{CellAccess, ColumnBody, ColumnKey, RowCell};
 pub use check::{ColumnFault, verify_column};
-pub use split::{BuiltColumn, SplitError, build_columns};
+pub use split::{BuiltColumn, OpenColumns, SplitError, build_columns};

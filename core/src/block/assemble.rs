@@ -84,9 +84,11 @@ pub fn assemble_by(
         after.update(writes.clone());
         (writes, after)
     };
-    let ((writes, after), (row_headers, row_bodies)) = threads.join(update, || make_rows(threads, rows));
     let params = config.params_at(parent.height.saturating_add(1));
-    let columns = build_columns(threads, &params.limits, state, &after, &placed)?;
+    let make_columns = || build_columns(threads, &params.limits, state, &placed);
+    let make = || threads.join(|| make_rows(threads, rows), make_columns);
+    let ((writes, after), ((row_headers, row_bodies), columns)) = threads.join(update, make);
+    let columns = columns?.close(&after);
 
     let manifest =
         Manifest { rows: row_headers, columns: columns.iter().map(|column| column.header.clone()).collect() };

@@ -39,12 +39,16 @@ impl Rebuilt {
 /// Values that rows claim to have found are taken as they say; a column with a wrong one does not pass its check.
 pub fn rebuild_columns(threads: &impl Parallel, manifest: &Manifest, state: &Tree, rows: &[ExecutedRow]) -> Rebuilt {
     let placed = placed(threads, rows);
-    let writes = writes(&placed);
-    let mut after = state.clone();
-    after.update(writes.clone());
+    let update = || {
+        let writes = writes(&placed);
+        let mut after = state.clone();
+        after.update(writes.clone());
+        (writes, after)
+    };
     let prefixes = manifest.columns.iter().map(|column| column.prefix);
-    let columns = split::build_columns_at(threads, prefixes, state, &after, &placed);
-    Rebuilt { columns, writes, state: after }
+    let make_columns = || split::build_columns_at(threads, prefixes, state, &placed);
+    let ((writes, after), columns) = threads.join(update, make_columns);
+    Rebuilt { columns: columns.close(&after), writes, state: after }
 }
 
 /// For each column of the block with this manifest, the tree of its cells, if they are those that the columns commit to.

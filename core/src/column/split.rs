@@ -26,6 +26,21 @@ pub struct BuiltColumn {
     pub cells: Paths,
 }
 
+/// Columns that lack their hashes after the block: all else of them follows from the state before it, so it can be made while the
+/// state after it is.
+#[derive(Clone, Debug)]
+pub struct OpenColumns(Vec<BuiltColumn>);
+
+impl OpenColumns {
+    /// The columns, given the state after the block.
+    pub fn close(mut self, after: &Tree) -> Vec<BuiltColumn> {
+        for column in &mut self.0 {
+            column.header.root_after = after.subtree(&column.header.prefix);
+        }
+        self.0
+    }
+}
+
 /// Why a block cannot be cut: its accesses share prefixes so long that it would have more columns than a block may have.
 /// Leave out the transactions that use those keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +95,7 @@ impl<'a> Range<'a> {
     }
 }
 
-/// Cuts the accesses of `rows` (each ascending by path) into columns with their bodies, given the state tree before and
-/// after the block.
+/// Cuts the accesses of `rows` (each ascending by path) into columns with their bodies, given the state tree before the block.
 ///
 /// # Errors
 /// [`SplitError`] if the block would have too many columns.
@@ -89,9 +103,8 @@ pub fn build_columns(
     threads: &impl Parallel,
     limits: &TaskLimits,
     before: &Tree,
-    after: &Tree,
     rows: &[Vec<Placed>],
-) -> Result<Vec<BuiltColumn>, SplitError> {
+) -> Result<OpenColumns, SplitError> {
     let whole = Range { prefix: Prefix::root(), cells: rows.iter().map(Vec::as_slice).collect() };
     let most = most_columns(whole.accesses());
     let has_few = |range: &Range<'_>| range.accesses() <= limits.column_accesses as usize || range.holds_one_key();
@@ -99,7 +112,7 @@ pub fn build_columns(
     cut(whole, most, has_few, &mut ranges)?;
     let mut built = Vec::new();
     while !ranges.is_empty() {
-        let columns = threads.map(&ranges, |range| build_column(before, after, range));
+        let columns = threads.map(&ranges, |range| build_column(before, range));
         let mut too_long = Vec::new();
         for (range, column) in ranges.into_iter().zip(columns) {
             if column.body.len() <= limits.column_body_bytes as usize || range.holds_one_key() {
@@ -125,11 +138,10 @@ pub(crate) fn build_columns_at(
     threads: &impl Parallel,
     prefixes: impl IntoIterator<Item = Prefix>,
     before: &Tree,
-    after: &Tree,
     rows: &[Vec<Placed>],
-) -> Vec<BuiltColumn> {
+) -> OpenColumns {
     let ranges: Vec<Range<'_>> = prefixes.into_iter().map(|prefix| Range::new(prefix, rows)).collect();
-    with_hashes(threads, threads.map(&ranges, |range| build_column(before, after, range)))
+    with_hashes(threads, threads.map(&ranges, |range| build_column(before, range)))
 }
 
 /// For each of these prefixes, the tree of the cells of `rows`.
@@ -142,12 +154,12 @@ pub(crate) fn cells_at(
     threads.map(&ranges, |range| cells_tree(&range.cells))
 }
 
-fn with_hashes(threads: &impl Parallel, mut built: Vec<BuiltColumn>) -> Vec<BuiltColumn> {
+fn with_hashes(threads: &impl Parallel, mut built: Vec<BuiltColumn>) -> OpenColumns {
     let hashes = wire::body_hashes(threads, &built.iter().map(|column| column.body.as_slice()).collect::<Vec<_>>());
     for (column, hash) in built.iter_mut().zip(hashes) {
         column.header.body_hash = hash;
     }
-    built
+    OpenColumns(built)
 }
 
 /// Halves `range` until all parts are as `fits` wants them, which go to `parts`, of which there must be no more than `most`.
@@ -173,8 +185,8 @@ fn cut<'a>(
     Ok(())
 }
 
-/// A column, but for the hash of its body.
-fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
+/// A column, but for the hash of its body and of the range after the block.
+fn build_column(before: &Tree, range: &Range<'_>) -> BuiltColumn {
     let Range { prefix, cells } = range;
     let Indexed { paths, keys, indexes } = index(cells);
     let mut indexes = indexes.into_iter();
@@ -191,7 +203,7 @@ fn build_column(before: &Tree, after: &Tree, range: &Range<'_>) -> BuiltColumn {
     let header = ColumnHeader {
         prefix: *prefix,
         root_before: before.subtree(prefix),
-        root_after: after.subtree(prefix),
+        root_after: NodeHash::EMPTY,
         cells_root: tree.root(),
         access_count: range.accesses() as u32,
         body_hash: B256::ZERO,
