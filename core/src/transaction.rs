@@ -10,11 +10,12 @@ mod envelope;
 mod recovered;
 
 use crate::{
-    hash::keccak256,
+    hash::{keccak256, keccak256_many},
     limits,
     params::Fork,
     signature::{self, Signature, SignatureError},
 };
+use alloc::vec::Vec;
 use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use envelope::Envelope;
@@ -121,6 +122,27 @@ impl Transaction {
     /// # Errors
     /// [`TransactionError`], by the first rule broken.
     pub fn decode(bytes: &[u8], chain_id: u64, fork: Fork) -> Result<Self, TransactionError> {
+        let read = Self::read(bytes, chain_id, fork)?;
+        Ok(Self { hash: keccak256(bytes), ..read })
+    }
+
+    /// [`Transaction::decode`] of many, whose hashes are taken together. One answer for each, in order.
+    pub fn decode_many<'a>(
+        all: impl IntoIterator<Item = &'a [u8]>,
+        chain_id: u64,
+        fork: Fork,
+    ) -> Vec<Result<Self, TransactionError>> {
+        let mut read: Vec<_> = all.into_iter().map(|bytes| Self::read(bytes, chain_id, fork)).collect();
+        let encoded: Vec<&Bytes> = read.iter().flatten().map(|one| &one.encoded).collect();
+        let hashes = keccak256_many(encoded);
+        for (one, hash) in read.iter_mut().flatten().zip(hashes) {
+            one.hash = hash;
+        }
+        read
+    }
+
+    /// A transaction, but for its hash.
+    fn read(bytes: &[u8], chain_id: u64, fork: Fork) -> Result<Self, TransactionError> {
         if bytes.len() > limits::TRANSACTION_BYTES {
             return Err(TransactionError::TooLong { length: bytes.len() });
         }
@@ -128,7 +150,7 @@ impl Transaction {
         let signature = envelope.signature().map_err(TransactionError::Signature)?;
         let intrinsic_gas = intrinsic_gas(&envelope, fork);
         let max_cost = check(&envelope, chain_id, fork, intrinsic_gas)?;
-        let (encoded, hash) = (Bytes::copy_from_slice(bytes), keccak256(bytes));
+        let (encoded, hash) = (Bytes::copy_from_slice(bytes), B256::ZERO);
         Ok(Self { envelope, signature, encoded, hash, max_cost, intrinsic_gas })
     }
 

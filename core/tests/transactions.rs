@@ -370,6 +370,24 @@ fn a_batch_recovers_as_each_alone_and_in_order() {
 }
 
 #[test]
+fn a_batch_decodes_as_each_alone_and_in_order() {
+    let (one, two, three) = (signed(legacy()), signed(eip1559()), signed(eip7702(vec![authorization(4)])));
+    // Longer than what is hashed in one go.
+    let long = signed(TxEip1559 { input: vec![7; 5_000].into(), gas_limit: 1_000_000, ..eip1559() });
+    let cut = &one[..one.len() - 1];
+    let all: [&[u8]; 8] = [&one, cut, &two, &[], &long, &three, &[0x03], &one];
+    let decoded = Transaction::decode_many(all, CHAIN, Fork::Osaka);
+    assert_eq!(decoded.len(), all.len());
+    for (decoded, bytes) in decoded.into_iter().zip(all) {
+        let (found, alone) = (decoded.as_ref().map(Transaction::hash), decode(bytes));
+        assert_eq!(found, alone.as_ref().map(Transaction::hash));
+        assert!(found.is_err() || found == Ok(keccak256(bytes)));
+        assert_eq!(decoded.map(|one| one.encoded().clone()), alone.map(|one| one.encoded().clone()));
+    }
+    assert!(Transaction::decode_many([], CHAIN, Fork::Osaka).is_empty());
+}
+
+#[test]
 fn a_price_is_the_base_fee_and_what_room_is_left_for_the_tip() {
     let dynamic = decode(&signed(eip1559())).unwrap();
     let prices = [(0, 7, Some(7)), (43, 50, Some(7)), (45, 50, Some(5)), (50, 50, Some(0)), (51, 50, None)];

@@ -236,9 +236,11 @@ fn decode_transactions(stored: &StoredBlock, written: &[Key], params: &Params) -
         if body.transactions.len() != results.len() {
             return None;
         }
-        for (bytes, (sender, _)) in body.transactions.iter().zip(results) {
+        let decoded =
+            Transaction::decode_many(body.transactions.iter().map(AsRef::as_ref), params.chain_id, params.fork);
+        for (decoded, (sender, _)) in decoded.into_iter().zip(results) {
             let Key::Account(sender) = written.get(*sender as usize)? else { return None };
-            transactions.push((Transaction::decode(bytes, params.chain_id, params.fork).ok()?, *sender));
+            transactions.push((decoded.ok()?, *sender));
         }
     }
     Some(transactions)

@@ -254,10 +254,9 @@ fn execute_transactions(env: &Env<'_>, body: &RowBody, source: &Listed<'_>) -> R
 }
 
 fn recover(env: &Env<'_>, body: &RowBody) -> Result<Vec<Recovered>, RowFault> {
-    let decoded = body.transactions.iter().enumerate().map(|(at, bytes)| {
-        Transaction::decode(bytes, env.params.chain_id, env.params.fork)
-            .map_err(|error| RowFault::Transaction(at as u32, error))
-    });
+    let bytes = body.transactions.iter().map(AsRef::as_ref);
+    let decoded = Transaction::decode_many(bytes, env.params.chain_id, env.params.fork).into_iter().enumerate();
+    let decoded = decoded.map(|(at, result)| result.map_err(|error| RowFault::Transaction(at as u32, error)));
     let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
     check_intrinsic_gas(env, &decoded)?;
     let recovered = Recovered::recover_many(decoded).into_iter().enumerate();

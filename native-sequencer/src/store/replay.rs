@@ -160,8 +160,9 @@ fn check_derived(
 }
 
 fn senders(env: &Env<'_>, row: &ExecutedRow) -> Option<Vec<Address>> {
-    let decoded =
-        row.transactions.iter().map(|bytes| Transaction::decode(bytes, env.params.chain_id, env.params.fork).ok());
-    let recovered = Recovered::recover_many(decoded.collect::<Option<_>>()?).into_iter();
+    let bytes = row.transactions.iter().map(AsRef::as_ref);
+    let decoded = Transaction::decode_many(bytes, env.params.chain_id, env.params.fork);
+    let decoded = decoded.into_iter().collect::<Result<Vec<_>, _>>().ok()?;
+    let recovered = Recovered::recover_many(decoded).into_iter();
     recovered.map(|sent| Some(sent.ok()?.sender())).collect()
 }
