@@ -1,6 +1,7 @@
 //! The chain as everyone who reads sees it: the head, recent blocks and states, and what happens next.
 //!
-//! Guaranteed: what can be read here is durable. The producer publishes a block only after the store has it.
+//! Guaranteed: what can be read here is durable, but for code, which its hash names. The producer publishes a block only after the
+//! store has it.
 
 mod columns;
 mod old;
@@ -169,6 +170,11 @@ impl Chain {
         self.events.subscribe()
     }
 
+    /// All code.
+    pub fn codes(&self) -> Arc<Codes> {
+        self.codes.clone()
+    }
+
     /// The state at the head.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { tree: self.head().state.clone(), codes: self.codes.clone() }
@@ -240,7 +246,8 @@ impl Chain {
     }
 
     /// Makes a durable block visible: the end of the chain from now on.
-    pub(crate) fn publish(&self, block: Arc<SealedBlock>, head: Head) {
+    pub(crate) fn publish(&self, block: Arc<SealedBlock>, head: impl Into<Arc<Head>>) {
+        let head = head.into();
         for (hash, code) in &block.stored.codes {
             self.codes.insert(*hash, code.clone());
         }
@@ -249,7 +256,7 @@ impl Chain {
         let state = head.state.clone();
         recent.push_back(Recent { block: Some(block.clone()), height: head.header.height, state });
         bound(&mut recent);
-        *self.head.write() = Arc::new(head);
+        *self.head.write() = head;
         drop(recent);
         // Nobody listening is no error.
         let _ = self.events.send(Event::Sealed(block));

@@ -201,7 +201,7 @@ struct Production {
     thread: JoinHandle<Result<(), ProducerError>>,
 }
 
-/// Stops a producer; the block under way is finished.
+/// Stops a producer; a block that is being made durable is finished.
 struct Stopper(Arc<AtomicBool>);
 
 impl Stopper {

@@ -2,22 +2,23 @@
 //!
 //! Guaranteed:
 //! - A transaction is accepted ([`Pool::submit`] returns its hash) only after it is on disk, and is back after any crash.
-//! - [`Pool::take`] gives only transactions that are on disk, follow on the sender's nonce in the head state, and that the
-//!   sender can pay for together with those before them; no account's queue delays another's.
+//! - [`Pool::take`] gives only transactions that are on disk, follow on the sender's nonce in the last block that was made, and that
+//!   the sender can pay for, by the head state, together with those before them; no account's queue delays another's.
 //! - What is promised ([`Accepted::window`]) is on disk with its height, nothing takes its place, and blocks take it before all
 //!   else: it is in by then, across restarts too, unless no block's base fee until then is low enough for it.
 //! - Memory is bounded: by number, by bytes, by bytes an account ([`limits`]). What is worth least and cannot go into a block
 //!   now is let go of first.
 //! - While signatures are recovered, hashes computed or disks written, no lock is held.
 //!
-//! It assumes that it is told of every block, in order, after the chain published it ([`Pool::sealed`]).
+//! It assumes that it is told of every block, in order, after the chain published it ([`Pool::sealed`]), and of one whose successor
+//! is begun before that, as soon as it is made ([`Pool::made`]).
 
 mod intake;
 mod journal;
 mod queue;
 mod rejected;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::{block::SealedBlock, chain::Chain, limits, producer::now_ms, state::Snapshot};
 use alloy_primitives::{Address, B256, Bytes};
@@ -91,14 +92,21 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     waiting: Queue,
-    /// The last block that the queue heard of.
+    /// The last block that was sealed.
     height: u64,
+    /// The header of the last block that was made, if one was since the start.
+    made: Option<Header>,
     /// The last block that transactions were taken for.
     taken_for: u64,
     reasons: Reasons,
 }
 
 impl State {
+    /// The header of the last block that was made, where the last one published is `head`.
+    fn last_made<'a>(&'a self, head: &'a Header) -> &'a Header {
+        self.made.as_ref().filter(|made| made.height > head.height).unwrap_or(head)
+    }
+
     /// The height of the last block that was begun: what is accepted from now on is in none up to it.
     fn begun(&self) -> u64 {
         self.height.max(self.taken_for)
@@ -135,7 +143,7 @@ impl Pool {
         let (journal, entries) = Journal::open(dir, chain.config().genesis_hash())?;
         let height = chain.head().header.height;
         let waiting = Queue::new(queue::Limits::default());
-        let queue = Mutex::new(State { waiting, height, taken_for: height, reasons: Reasons::default() });
+        let queue = Mutex::new(State { waiting, height, made: None, taken_for: height, reasons: Reasons::default() });
         let accepted = broadcast::channel(limits::POOL_EVENTS).0;
         let workers = rayon::ThreadPoolBuilder::new().thread_name(|at| format!("pool-worker-{at}")).build();
         let workers = workers.map_err(|error| PoolError::Thread(std::io::Error::other(error)))?;
@@ -242,29 +250,31 @@ impl Pool {
 
     /// Up to `max` transactions that the next block, with this base fee in wei, can take; each sender's in the order of nonces,
     /// and those that are promised before the others. They stay until the block is sealed ([`Self::sealed`], or
-    /// [`Self::none_made`] if there is none).
+    /// [`Self::none_made`] if there is none). What the block before has is not taken, though it may not be sealed yet.
     pub fn take(&self, max: usize, base_fee: u64) -> Taken {
         let (taken, promised) = {
             let mut queue = self.shared.queue.lock();
-            queue.taken_for = queue.height.saturating_add(1);
+            let made = queue.made.as_ref().map_or(0, |made| made.height);
+            queue.taken_for = queue.height.max(made).saturating_add(1);
             queue.waiting.begin_block(max, base_fee)
         };
         Taken { transactions: taken.into_iter().map(Arc::unwrap_or_clone).collect(), promised }
     }
 
+    /// Tells the pool that the block of what it gave last is made, and of what it wrote, while it is neither durable nor published.
+    /// The one before it is sealed.
+    pub fn made(&self, header: &Header, writes: &[Leaf]) {
+        let mut queue = self.shared.queue.lock();
+        queue.made = Some(header.clone());
+        queue.waiting.block_made(accounts(writes).map(|(address, standing)| (address, standing.nonce)));
+    }
+
     /// Tells the pool of a block that the chain has published, and of what it wrote.
     pub fn sealed(&self, block: &SealedBlock, writes: &[Leaf]) {
         let included: HashSet<B256> = block.transactions.iter().map(|sealed| sealed.hash).collect();
-        let accounts = writes.iter().filter_map(|leaf| match (leaf.key, leaf.value) {
-            (Key::Account(address), Value::Account(account)) => {
-                let delegated = !account.code_hash.is_zero();
-                Some((address, Standing { nonce: account.nonce, balance: account.balance, delegated }))
-            }
-            _ => None,
-        });
         let mut queue = self.shared.queue.lock();
         queue.height = block.header().height;
-        for (address, standing) in accounts {
+        for (address, standing) in accounts(writes) {
             for gone in queue.waiting.update(&address, standing) {
                 if !included.contains(&gone.hash()) {
                     let why = if gone.nonce() < standing.nonce { "its nonce was used" } else { "insufficient funds" };
@@ -278,13 +288,17 @@ impl Pool {
             metrics::counter!("ocelli_promises_ended_total").increment(late as u64);
             tracing::warn!(late, "promised transactions are not in by the height promised");
         }
-        queue.waiting.end_block();
+        queue.waiting.block_sealed();
         self.shared.report(&queue);
+        if queue.waiting.has_ready() {
+            // What the block paid for, say: whoever waits may have seen nothing before.
+            self.shared.work.notify_one();
+        }
     }
 
     /// Tells the pool that no block was made of what it gave last.
     pub fn none_made(&self) {
-        self.shared.queue.lock().waiting.end_block();
+        self.shared.queue.lock().waiting.no_block_made();
     }
 
     /// Lets go of a transaction that no block can take, and remembers why.
@@ -314,6 +328,17 @@ impl Drop for Pool {
             let _ = thread.join();
         }
     }
+}
+
+/// What the written accounts are after a block.
+fn accounts(writes: &[Leaf]) -> impl Iterator<Item = (Address, Standing)> {
+    writes.iter().filter_map(|leaf| match (leaf.key, leaf.value) {
+        (Key::Account(address), Value::Account(account)) => {
+            let delegated = !account.code_hash.is_zero();
+            Some((address, Standing { nonce: account.nonce, balance: account.balance, delegated }))
+        }
+        _ => None,
+    })
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, PoolError> {
@@ -397,8 +422,8 @@ impl Shared {
             }
         }
         // When all are back, because what comes before one in nonces may come behind it here.
-        // One block more than the last may have been under way; what names a later height is damage that looks like an entry.
-        let promised = queue.height + 1..=queue.height + 1 + limits::PROMISE_BLOCKS;
+        // Two blocks more than the last may have been under way; what names a later height is damage that looks like an entry.
+        let promised = queue.height + 1..=queue.height + 2 + limits::PROMISE_BLOCKS;
         for entry in entries {
             if let Some(height) = entry.promised.filter(|height| promised.contains(height)) {
                 queue.waiting.hold(&entry.hash, height);

@@ -246,8 +246,8 @@ impl Store {
         self.snapshots.wrote(writes.len());
         let writes: Vec<StoredLeaf> = writes.iter().map(StoredLeaf::from).collect();
         let signed = wire::encode(&block.stored.signed);
-        let encode_writes = || wire::encode_about(&writes, writes.len() * LEAF_BYTES);
-        let (writes, encoded) = rayon::join(encode_writes, || block.stored.encode());
+        let writes = wire::encode_about(&writes, writes.len() * LEAF_BYTES);
+        let encoded = block.stored.encode();
         let at = self.log.append(header.height, [&signed, &writes, &encoded])?;
         *last = Last { height: header.height, hash: block.hash };
         self.take_columns(block);

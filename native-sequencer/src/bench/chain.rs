@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use std::{
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -44,7 +45,7 @@ pub struct Stages {
     pub store: Duration,
 }
 
-/// A block that was just made.
+/// A block that was just made and stored.
 #[derive(Debug)]
 pub struct MadeBlock {
     /// How long its stages took.
@@ -59,12 +60,24 @@ pub struct MadeBlock {
     pub logged: u64,
 }
 
+/// A block that is executed, assembled and signed, and not stored yet.
+#[derive(Debug)]
+struct UnsealedBlock {
+    stages: Stages,
+    parent: Header,
+    signed: SignedHeader,
+    parent_ancestors: Frontier,
+    executed: ExecutedBlock,
+    assembled: AssembledBlock,
+    recovered: Vec<Recovered>,
+}
+
 /// A chain whose blocks are measured.
 #[derive(Debug)]
 pub struct MeasuredChain {
     /// Where it begins.
     pub genesis: Genesis,
-    store: Store,
+    store: Arc<Store>,
     key: SecretKey,
     head: Header,
     ancestors: Frontier,
@@ -94,7 +107,7 @@ impl MeasuredChain {
             snapshot: Snapshot { tree: genesis.state.clone(), codes },
             forecast: Forecast::default(),
             genesis,
-            store,
+            store: Arc::new(store),
         })
     }
 
@@ -124,6 +137,7 @@ impl MeasuredChain {
         let took = started.elapsed();
         let Head { header: head, state: tree, ancestors, .. } = recovered.head;
         let snapshot = Snapshot { tree, codes: recovered.codes };
+        let store = Arc::new(store);
         Ok((Self { genesis, store, key, head, ancestors, snapshot, forecast: Forecast::default() }, took))
     }
 
@@ -135,24 +149,18 @@ impl MeasuredChain {
         let started = Instant::now();
         let recovered = self.recover(raw)?;
         let recover = started.elapsed();
-        let mut made = self.make(&recovered)?;
+        let mut made = self.make(recovered)?;
         made.stages.recover = recover;
-        Ok(made)
+        seal(&self.store, made)
     }
 
-    /// Makes the next block of `recovered` while the transactions of the one after it, `next`, are recovered, as they are when
-    /// they come in while a block is made. Gives the block, and those.
+    /// Blocks of which different ones are in different stages at the same time: of `first`, made, and of `second`, recovered.
     ///
     /// # Errors
     /// As [`Self::block`].
-    pub fn block_and_recover(
-        &mut self,
-        recovered: &[Recovered],
-        next: &[Bytes],
-    ) -> Result<(MadeBlock, Vec<Recovered>), BenchError> {
-        let params = self.genesis.config.params_at(self.head.height + 2).clone();
-        let (made, next) = rayon::join(|| self.make(recovered), || recover(next, &params));
-        Ok((made?, next?))
+    pub fn line(&mut self, first: &[Bytes], second: &[Bytes]) -> Result<Line<'_>, BenchError> {
+        let (first, ready) = (self.recover(first)?, self.recover(second)?);
+        Ok(Line { made: self.make(first)?, ready, chain: self })
     }
 
     /// Decodes transactions and recovers who sent them.
@@ -182,11 +190,11 @@ impl MeasuredChain {
     }
 
     /// Makes the next block of transactions whose senders are known.
-    fn make(&mut self, recovered: &[Recovered]) -> Result<MadeBlock, BenchError> {
+    fn make(&mut self, recovered: Vec<Recovered>) -> Result<UnsealedBlock, BenchError> {
         let mut stages = Stages::default();
         let started = Instant::now();
         let mut forecast = std::mem::take(&mut self.forecast);
-        let executed = self.execute_by(recovered, &mut forecast)?;
+        let executed = self.execute_by(&recovered, &mut forecast)?;
         self.forecast = forecast;
         stages.execute = started.elapsed();
 
@@ -200,32 +208,75 @@ impl MeasuredChain {
         let signed = SignedHeader { header: assembled.header.clone(), signature };
         stages.assemble = started.elapsed();
 
-        let started = Instant::now();
-        let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, recovered)
-            .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
-        let logged = self.store.log_bytes();
-        self.store.append(&sealed, &assembled.writes)?;
-        let logged = self.store.log_bytes() - logged;
-        self.store.offer_state(assembled.header.height, &assembled.state);
-        stages.store = started.elapsed();
-        if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
-            return Err(BenchError::Invalid("a transaction did not succeed"));
-        }
-
-        for (hash, code) in &sealed.stored.codes {
+        for (hash, code) in executed.rows.iter().flat_map(|row| &row.effects.codes_made) {
             self.snapshot.codes.insert(*hash, code.clone());
         }
         self.snapshot.tree = assembled.state.clone();
         let parent = std::mem::replace(&mut self.head, assembled.header.clone());
-        Ok(MadeBlock { stages, parent, sealed, assembled, logged })
+        Ok(UnsealedBlock { stages, parent, signed, parent_ancestors, executed, assembled, recovered })
     }
+}
+
+/// Blocks in different stages.
+#[derive(Debug)]
+pub struct Line<'a> {
+    chain: &'a mut MeasuredChain,
+    made: UnsealedBlock,
+    ready: Vec<Recovered>,
+}
+
+impl Line<'_> {
+    /// Takes each block a stage on, as the sequencer does: while one becomes durable, the next one is made, and the senders of the
+    /// one after that, `raw`, are recovered, as they are when they come in. Gives the one that is durable, and the line.
+    ///
+    /// # Errors
+    /// As [`MeasuredChain::block`].
+    pub fn step(self, raw: &[Bytes]) -> Result<(MadeBlock, Self), BenchError> {
+        let Self { chain, made, ready } = self;
+        let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 2).clone());
+        let (sealed, made, ready) = thread::scope(|scope| {
+            let sealing = scope.spawn(move || seal(&store, made));
+            let (made, ready) = rayon::join(|| chain.make(ready), || recover(raw, &params));
+            (sealing.join(), made, ready)
+        });
+        let sealed = sealed.map_err(|_| BenchError::Invalid("sealing a block panicked"))??;
+        Ok((sealed, Self { chain, made: made?, ready: ready? }))
+    }
+
+    /// Makes what is left durable; the last block.
+    ///
+    /// # Errors
+    /// As [`MeasuredChain::block`].
+    pub fn finish(self) -> Result<MadeBlock, BenchError> {
+        seal(&self.chain.store, self.made)?;
+        let last = self.chain.make(self.ready)?;
+        seal(&self.chain.store, last)
+    }
+}
+
+/// Makes a block as it is served, and durable.
+fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
+    let UnsealedBlock { mut stages, parent, signed, parent_ancestors, executed, assembled, recovered } = made;
+    let started = Instant::now();
+    let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &recovered)
+        .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
+    let logged = store.log_bytes();
+    store.append(&sealed, &assembled.writes)?;
+    let logged = store.log_bytes() - logged;
+    store.offer_state(assembled.header.height, &assembled.state);
+    stages.store = started.elapsed();
+    if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
+        return Err(BenchError::Invalid("a transaction did not succeed"));
+    }
+    Ok(MadeBlock { stages, parent, sealed, assembled, logged })
 }
 
 fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
     let chunks: Vec<Vec<Recovered>> = raw
         .par_chunks(RECOVERED_AT_ONCE)
         .map(|chunk| {
-            let decoded = chunk.iter().map(|bytes| Transaction::decode(bytes, params.chain_id, params.fork));
+            let bytes = chunk.iter().map(AsRef::as_ref);
+            let decoded = Transaction::decode_many(bytes, params.chain_id, params.fork).into_iter();
             let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
             Recovered::recover_many(decoded).into_iter().collect::<Result<Vec<_>, _>>()
         })

@@ -67,20 +67,21 @@ pub fn run(
         taken.stages.push(made.stages);
         taken.peers.extend(peer.block(&raw)?);
     }
-    let raw = world.transactions(size.transactions);
-    let mut of_peer = peer.block_and_recover(&Senders::default(), &raw)?;
-    let mut recovered = chain.recover(&raw)?;
+    let [first, second] = [(); 2].map(|()| world.transactions(size.transactions));
+    let mut of_peer = peer.block_and_recover(&Senders::default(), &first)?;
+    of_peer = peer.block_and_recover(&of_peer, &second)?;
+    let mut line = chain.line(&first, &second)?;
     while taken.sum() < size.duration || taken.blocks.len() < BLOCKS {
         let raw = world.transactions(size.transactions);
         let started = Instant::now();
-        let (block, next) = chain.block_and_recover(&recovered, &raw)?;
+        (made, line) = line.step(&raw)?;
         taken.blocks.push(started.elapsed());
-        (made, recovered) = (block, next);
         let started = Instant::now();
         of_peer = peer.block_and_recover(&of_peer, &raw)?;
         taken.of_peer.push(started.elapsed());
         progress((taken.sum().as_secs_f64() / size.duration.as_secs_f64()).min(1.0));
     }
+    line.finish()?;
     let mut figures = throughput(setting.workload, size.transactions, &taken);
     figures.extend(bytes(setting.workload, size.transactions, &made));
     Ok(figures)

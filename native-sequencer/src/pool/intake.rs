@@ -22,7 +22,7 @@ use ocelli_core::{
     evm::{Code, Source},
     key::Key,
     promise::Window,
-    transaction::{Recovered, Transaction},
+    transaction::{Recovered, Transaction, TransactionError},
     value::Value,
 };
 use rayon::prelude::*;
@@ -107,12 +107,13 @@ fn queue_up(
         let (head, snapshot) = shared.head();
         let of = |one: &Result<Arc<Recovered>, Rejected>| standing(&snapshot, one.as_ref().map_err(Rejected::clone)?);
         let standings: Vec<Result<Standing, Rejected>> = shared.spread(&recovered, of);
-        let (params, base_fee) = (shared.params(), shared.next_base_fee(&head));
+        let params = shared.params();
         let mut queue = shared.queue.lock();
         // If the queue has heard of a later block, what was read is too old.
         if queue.height > head.height {
             continue;
         }
+        let base_fee = shared.next_base_fee(queue.last_made(&head));
         let terms = Terms { params, base_fee, height: queue.begun() + limits::PROMISE_BLOCKS };
         let each = recovered.into_iter().zip(standings).zip(wants_promise);
         return each.map(|((one, standing), wants)| queue.admit(one?, standing?, wants.then_some(&terms))).collect();
@@ -148,12 +149,19 @@ pub(super) fn read_back(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Recovere
 
 fn decode(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Transaction, Rejected>> {
     let params = shared.params();
-    let decode = |raw: &&Bytes| {
-        let transaction = Transaction::decode(raw, params.chain_id, params.fork)?;
+    let check = |decoded: Result<Transaction, TransactionError>| {
+        let transaction = decoded?;
         shared.check_without_sender(&transaction)?;
         Ok(transaction)
     };
-    shared.spread(raws, decode)
+    let decode = |raws: &[&Bytes]| {
+        let bytes = raws.iter().map(|raw| raw.as_ref());
+        Transaction::decode_many(bytes, params.chain_id, params.fork).into_iter().map(check).collect::<Vec<_>>()
+    };
+    if raws.len() <= limits::POOL_BATCH_SHARE {
+        return decode(raws);
+    }
+    shared.workers.install(|| raws.par_chunks(limits::POOL_BATCH_SHARE).flat_map_iter(decode).collect())
 }
 
 /// Spares the work of recovering what is known, unless it may be promised now.

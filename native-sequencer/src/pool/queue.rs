@@ -8,7 +8,7 @@
 //! they are ready as soon as they are durable. The others are idle, and the pool lets go of the cheapest of these first.
 //!
 //! Of the ready ones, the first may be held, because they are promised: [`promised`]. What was taken for a block stays until that
-//! is sealed, unless something takes its place: [`under_way`].
+//! is sealed, unless something takes its place: [`under_way`]. What is in a block that was made is not taken again.
 //!
 //! A change costs as much as transactions change sides, whatever waits beside them.
 
@@ -79,6 +79,8 @@ struct Waiting {
 #[derive(Debug)]
 struct Account {
     standing: Standing,
+    /// The nonce after the last block that was made, if it is above that in `standing`.
+    ahead: u64,
     waiting: BTreeMap<u64, Waiting>,
     ready_until: u64,
     /// The most that the ready ones can cost: at most the balance.
@@ -129,7 +131,13 @@ impl Waiting {
 impl Account {
     fn new(standing: Standing) -> Self {
         let (ready_cost, cost) = (U256::ZERO, U256::ZERO);
-        Self { standing, waiting: BTreeMap::new(), ready_until: standing.nonce, ready_cost, cost, bytes: 0 }
+        let ready_until = standing.nonce;
+        Self { standing, ahead: 0, waiting: BTreeMap::new(), ready_until, ready_cost, cost, bytes: 0 }
+    }
+
+    /// The nonce of the first transaction that the next block can take.
+    fn first(&self) -> u64 {
+        self.standing.nonce.max(self.ahead)
     }
 
     /// Moves `ready_until` up as far as it goes.
@@ -184,7 +192,7 @@ impl Account {
     }
 
     fn next_is_ready(&self) -> bool {
-        self.next_at(self.standing.nonce).is_some()
+        self.next_at(self.first()).is_some()
     }
 }
 
@@ -475,9 +483,26 @@ impl Queue {
         taken
     }
 
-    /// No block is under way any more, and the queue knows what the last one made of the accounts.
-    pub(super) fn end_block(&mut self) {
-        self.under_way.end();
+    /// The block that was begun is made, though not published, and left these accounts with these nonces: what it has of theirs is
+    /// not taken again. The one before it is sealed.
+    pub(super) fn block_made(&mut self, nonces: impl Iterator<Item = (Address, u64)>) {
+        for (address, nonce) in nonces {
+            if let Some(account) = self.accounts.get_mut(&address) {
+                account.ahead = nonce;
+                self.note_ready(&address);
+            }
+        }
+        self.under_way.made();
+    }
+
+    /// There will be no block of what was taken last.
+    pub(super) fn no_block_made(&mut self) {
+        self.under_way.none_made();
+    }
+
+    /// The first of the blocks under way is sealed, and the queue knows what it made of the accounts.
+    pub(super) fn block_sealed(&mut self) {
+        self.under_way.sealed();
     }
 
     /// Up to `most` transactions that a block with this base fee can take, each account's in the order of nonces: first those
@@ -493,7 +518,7 @@ impl Queue {
             .iter()
             .filter_map(|sender| {
                 let account = self.accounts.get(sender)?;
-                Some((account, begun.get(sender).copied().unwrap_or(account.standing.nonce)))
+                Some((account, begun.get(sender).copied().unwrap_or(account.first())))
             })
             .collect();
         let mut round = 0;
@@ -522,7 +547,7 @@ impl Queue {
         held.sort_unstable_by_key(|(_, account)| account.waiting.values().next().map(|first| first.arrival));
         let (mut taken, mut begun) = (Vec::new(), HashMap::with_capacity(held.len()));
         for (sender, account) in held {
-            let mut nonce = account.standing.nonce;
+            let mut nonce = account.first();
             while let Some(next) = account.next_at(nonce).filter(|next| next.held && taken.len() < most)
                 && next.transaction.effective_tip(base_fee).is_some()
             {

@@ -1,7 +1,7 @@
 //! What a pool promises, on a real chain with a real store and journal.
 
 mod journal;
-mod kit;
+pub(crate) mod kit;
 mod ordering;
 mod promises;
 mod under_way;

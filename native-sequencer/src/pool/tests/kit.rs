@@ -22,26 +22,26 @@ use std::{collections::BTreeMap, fs};
 use tempfile::TempDir;
 
 /// A node without servers and producer.
-pub(super) struct Node {
+pub(crate) struct Node {
     // Closed in this order.
-    pub(super) pool: Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
     store: Arc<Store>,
-    pub(super) chain: TestChain,
+    pub(crate) chain: TestChain,
     genesis: (Tree, Vec<(B256, Bytes)>),
     dir: TempDir,
 }
 
 impl Node {
     /// A chain whose genesis gives ten thousand ether to each of the first `wallets`.
-    pub(super) fn new(wallets: u64) -> Self {
+    pub(crate) fn new(wallets: u64) -> Self {
         Self::with_codes(wallets, &[])
     }
 
-    pub(super) fn with_params(wallets: u64, change: impl FnOnce(&mut Params)) -> Self {
+    pub(crate) fn with_params(wallets: u64, change: impl FnOnce(&mut Params)) -> Self {
         Self::make(wallets, &[], change)
     }
 
-    pub(super) fn with_codes(wallets: u64, codes: &[(Address, Vec<u8>)]) -> Self {
+    pub(crate) fn with_codes(wallets: u64, codes: &[(Address, Vec<u8>)]) -> Self {
         Self::make(wallets, codes, |_| ())
     }
 
@@ -65,29 +65,48 @@ impl Node {
         Self { pool, store, chain, genesis, dir }
     }
 
-    pub(super) async fn submit(&self, transaction: &Recovered) -> Result<B256, Rejected> {
+    pub(crate) async fn submit(&self, transaction: &Recovered) -> Result<B256, Rejected> {
         self.pool.submit(transaction.encoded().clone()).await
     }
 
     /// Makes and publishes a block without a word to the pool.
-    pub(super) fn publish(&mut self, transactions: &[Recovered]) -> (Arc<SealedBlock>, Vec<Leaf>) {
-        let (block, writes) = seal(&mut self.chain, &[transactions.to_vec()]);
-        let block = Arc::new(block);
-        self.store.append(&block, &writes).expect("appends");
-        let (header, ancestors) = (self.chain.head.clone(), self.chain.ancestors.clone());
-        let head = Head { hash: header.hash(), header, state: self.chain.state.tree.clone(), ancestors };
-        self.pool.shared.chain.publish(block.clone(), head);
+    pub(crate) fn publish(&mut self, transactions: &[Recovered]) -> (Arc<SealedBlock>, Vec<Leaf>) {
+        let (block, writes) = self.assemble(transactions);
+        self.publish_made(&block, &writes);
         (block, writes)
     }
 
+    /// Makes a block that nobody hears of.
+    pub(crate) fn assemble(&mut self, transactions: &[Recovered]) -> (Arc<SealedBlock>, Vec<Leaf>) {
+        let (block, writes) = seal(&mut self.chain, &[transactions.to_vec()]);
+        (Arc::new(block), writes)
+    }
+
+    /// Publishes the block that was made last without a word to the pool.
+    pub(crate) fn publish_made(&self, block: &Arc<SealedBlock>, writes: &[Leaf]) {
+        self.append(block, writes);
+        let (header, ancestors) = (self.chain.head.clone(), self.chain.ancestors.clone());
+        let head = Head { hash: header.hash(), header, state: self.chain.state.tree.clone(), ancestors };
+        self.pool.shared.chain.publish(block.clone(), head);
+    }
+
+    /// Appends a block to the store, and that is all.
+    pub(crate) fn append(&self, block: &SealedBlock, writes: &[Leaf]) {
+        self.store.append(block, writes).expect("appends");
+    }
+
+    pub(crate) fn published(&self) -> Arc<Head> {
+        self.pool.shared.chain.head()
+    }
+
     /// Makes, publishes and reports a block.
-    pub(super) fn seal(&mut self, transactions: &[Recovered]) {
+    pub(crate) fn seal(&mut self, transactions: &[Recovered]) {
         let (block, writes) = self.publish(transactions);
         self.pool.sealed(&block, &writes);
     }
 
     /// Makes blocks as long as something is ready; sender and nonce of what is in them, in order.
-    pub(super) fn produce(&mut self) -> Vec<(Address, u64)> {
+    pub(crate) fn produce(&mut self) -> Vec<(Address, u64)> {
         let mut producer = self.producer();
         let mut included = Vec::new();
         while let Some(block) = producer.make_block().expect("makes blocks") {
@@ -96,26 +115,26 @@ impl Node {
         included
     }
 
-    pub(super) fn producer(&self) -> Producer {
+    pub(crate) fn producer(&self) -> Producer {
         let (chain, store) = (self.pool.shared.chain.clone(), self.store.clone());
         Producer::new(chain, self.pool.clone(), store, self.chain.key.clone(), None).expect("the chain's key")
     }
 
-    pub(super) fn journal(&self) -> Vec<u8> {
+    pub(crate) fn journal(&self) -> Vec<u8> {
         fs::read(self.dir.path().join(POOL_FILE)).expect("reads")
     }
 
     /// Ends everything and starts again from what is on disk.
-    pub(super) fn reopen(&mut self) {
+    pub(crate) fn reopen(&mut self) {
         let journal = self.journal();
         self.reopen_with_journal(&journal);
     }
 
-    pub(super) fn reopen_with_journal(&mut self, journal: &[u8]) {
+    pub(crate) fn reopen_with_journal(&mut self, journal: &[u8]) {
         self.try_reopen_with_journal(journal).expect("opens");
     }
 
-    pub(super) fn try_reopen_with_journal(&mut self, journal: &[u8]) -> Result<(), PoolError> {
+    pub(crate) fn try_reopen_with_journal(&mut self, journal: &[u8]) -> Result<(), PoolError> {
         // What runs gives way to a stand-in, so that the folder is free.
         let aside = tempfile::tempdir().expect("a folder");
         let (store, pool) = open(&aside, &self.chain, &self.genesis)?;
@@ -141,13 +160,13 @@ fn open(
 
 /// The numbers of a transfer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Offer {
-    pub(super) nonce: u64,
-    pub(super) fee: u128,
-    pub(super) tip: u128,
-    pub(super) value: u64,
-    pub(super) gas: u64,
-    pub(super) chain: u64,
+pub(crate) struct Offer {
+    pub(crate) nonce: u64,
+    pub(crate) fee: u128,
+    pub(crate) tip: u128,
+    pub(crate) value: u64,
+    pub(crate) gas: u64,
+    pub(crate) chain: u64,
 }
 
 impl Default for Offer {
@@ -170,22 +189,22 @@ fn transfer(offer: Offer) -> TxEip1559 {
 }
 
 /// A transfer that decodes.
-pub(super) fn offer(wallet: &Wallet, offer: Offer) -> Recovered {
+pub(crate) fn offer(wallet: &Wallet, offer: Offer) -> Recovered {
     wallet.sign(transfer(offer))
 }
 
 /// A transfer of any value.
-pub(super) fn send(wallet: &Wallet, nonce: u64, value: U256) -> Recovered {
+pub(crate) fn send(wallet: &Wallet, nonce: u64, value: U256) -> Recovered {
     wallet.sign(TxEip1559 { value, ..transfer(Offer { nonce, ..Offer::default() }) })
 }
 
 /// A transfer that may not decode.
-pub(super) fn raw(wallet: &Wallet, offer: Offer) -> Bytes {
+pub(crate) fn raw(wallet: &Wallet, offer: Offer) -> Bytes {
     sign_raw(wallet, transfer(offer))
 }
 
 /// A transaction from before EIP-155.
-pub(super) fn raw_legacy_without_chain(wallet: &Wallet) -> Bytes {
+pub(crate) fn raw_legacy_without_chain(wallet: &Wallet) -> Bytes {
     let to = TxKind::Call(Address::ZERO);
     sign_raw(
         wallet,

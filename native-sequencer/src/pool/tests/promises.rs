@@ -166,7 +166,7 @@ async fn a_restart_brings_back_nothing_that_makes_a_promise_worthless() {
 #[tokio::test]
 async fn a_height_that_no_promise_can_have_is_not_believed() {
     let mut node = Node::new(2);
-    let (last, beyond) = (1 + limits::PROMISE_BLOCKS, 2 + limits::PROMISE_BLOCKS);
+    let (last, beyond) = (2 + limits::PROMISE_BLOCKS, 3 + limits::PROMISE_BLOCKS);
     let mut journal = node.journal();
     for (seed, height) in [(0, last), (1, beyond)] {
         let one = at(&Wallet::new(seed), 0);

@@ -57,6 +57,76 @@ async fn a_block_that_is_not_made_leaves_nothing_uncertain() {
 }
 
 #[tokio::test]
+async fn what_is_in_a_block_that_was_made_is_not_taken_for_the_next_one() {
+    let mut node = Node::new(2);
+    let (one, two) = (Wallet::new(0), Wallet::new(1));
+    for sent in [at(&one, 0), at(&one, 1), dearer(&two, 0)] {
+        node.submit(&sent).await.expect("accepted");
+    }
+    // What was taken and left out is taken again, and so is what follows on what was not.
+    assert_eq!(node.pool.take(3, 7).transactions, [dearer(&two, 0), at(&one, 0), at(&one, 1)]);
+    let (block, writes) = node.assemble(&[at(&one, 0)]);
+    node.pool.made(block.header(), &writes);
+    assert_eq!(node.pool.take(3, 7).transactions, [dearer(&two, 0), at(&one, 1)]);
+    let (pending, waits) = (node.pool.next_nonce(&one.address()), node.pool.get(&at(&one, 0).hash()));
+    assert_eq!((pending, waits.is_some()), (2, true), "it waits until it is published");
+    // It is promised for blocks after the one that is being made.
+    let window = node.promise(&at(&one, 2)).await.expect("promised");
+    assert_eq!(window.after, 2);
+
+    node.publish_made(&block, &writes);
+    node.pool.sealed(&block, &writes);
+    assert!(node.pool.get(&at(&one, 0).hash()).is_none());
+    node.pool.none_made();
+    assert_eq!(node.pool.take(3, 7).transactions, [at(&one, 1), at(&one, 2), dearer(&two, 0)]);
+}
+
+#[tokio::test]
+async fn nothing_is_ready_when_all_of_it_is_in_a_block_that_was_made() {
+    let mut node = Node::new(1);
+    let one = Wallet::new(0);
+    node.submit(&at(&one, 0)).await.expect("accepted");
+    let _ = node.pool.take(10, 7);
+    let (block, writes) = node.assemble(&[at(&one, 0)]);
+    node.pool.made(block.header(), &writes);
+    assert!(!node.pool.wait_for_work(Duration::ZERO));
+    assert_eq!(node.pool.take(10, 7).transactions, []);
+    node.submit(&at(&one, 1)).await.expect("accepted");
+    assert!(node.pool.wait_for_work(Duration::ZERO));
+    node.publish_made(&block, &writes);
+    node.pool.sealed(&block, &writes);
+    assert_eq!(node.pool.take(10, 7).transactions, [at(&one, 1)]);
+}
+
+#[tokio::test]
+async fn of_two_blocks_under_way_each_is_uncertain_until_it_is_sealed() {
+    let mut node = Node::new(2);
+    let (one, two) = (Wallet::new(0), Wallet::new(1));
+    node.submit(&at(&one, 0)).await.expect("accepted");
+    let _ = node.pool.take(10, 7);
+    let (block, writes) = node.assemble(&[at(&one, 0)]);
+    node.pool.made(block.header(), &writes);
+    node.submit(&at(&two, 0)).await.expect("accepted");
+    assert_eq!(node.pool.take(10, 7).transactions, [at(&two, 0)]);
+    for wallet in [&one, &two] {
+        node.submit(&dearer(wallet, 0)).await.expect("replaces");
+        assert_eq!(node.refusal_of(&dearer(wallet, 1)).await, NoPromise::UnderWay);
+    }
+    assert_eq!(
+        node.pool.take(10, 7).transactions,
+        [dearer(&two, 0)],
+        "the other's nonce is used by the block that was made"
+    );
+    node.publish_made(&block, &writes);
+    node.pool.sealed(&block, &writes);
+    node.promise(&dearer(&one, 1)).await.expect("it is known what was in");
+    node.submit(&offer(&two, Offer { fee: 4 * MAX_FEE, tip: 4 * TIP, ..Offer::default() })).await.expect("replaces");
+    assert_eq!(node.refusal_of(&dearer(&two, 1)).await, NoPromise::UnderWay);
+    node.pool.none_made();
+    node.promise(&offer(&two, Offer { nonce: 1, ..Offer::default() })).await.expect("nothing is under way");
+}
+
+#[tokio::test]
 async fn a_producer_that_makes_no_block_says_so() {
     // Nothing fits into a row, so what is taken is refused.
     let node = Node::with_params(1, |params| params.limits.row_gas = 20_000);
