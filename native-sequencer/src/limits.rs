@@ -65,7 +65,7 @@ pub const COLUMNS_SYNC_BLOCKS: u64 = 32;
 /// See [`COLUMNS_SYNC_BLOCKS`].
 pub const COLUMNS_SYNC_BYTES: u64 = 16 << 20;
 /// Blocks whose columns wait to be written; whoever appends another one waits.
-pub const COLUMNS_QUEUE: usize = 4;
+pub const COLUMNS_QUEUE: usize = 2;
 /// Such files of which it is remembered where in them blocks are, 8 bytes a block: those read last.
 pub const COLUMNS_FILES_READ: usize = 8;
 /// Requests that wait while the columns or cells of an old block are made again; more are told that the sequencer is busy.
@@ -276,6 +276,8 @@ pub const VERIFY_FETCHES_A_WORKER: usize = 8;
 pub const VERIFY_QUEUE: usize = 1_024;
 /// Times that it asks for a body before it says that it is withheld.
 pub const VERIFY_TRIES: u32 = 6;
+/// How old a block is at least whose bodies may be kept no more: who says so of a younger one withholds them.
+pub const VERIFY_NOT_KEPT: Duration = Duration::from_secs(600);
 /// How long it waits before it asks a second time, and for how long at most.
 pub const VERIFY_BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// How long one answer may take.

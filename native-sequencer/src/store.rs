@@ -9,7 +9,7 @@
 //!
 //! Guaranteed: a block whose [`Store::append`] returned is there after any crash, and a block is there as a whole or not at
 //! all. What [`Store::open`] recovers is the state after the last block, checked against the state root of its header, and
-//! states after blocks before it; nothing is executed again.
+//! states after blocks before it. Nothing is executed again, but for the last blocks where a crash took their columns.
 //!
 //! How: whoever appends offers the state after the block, and when enough was written since the last snapshot, it becomes the next.
 //! Opening reads a snapshot, or takes the first state, and puts on top of it what the blocks since wrote.
@@ -154,13 +154,22 @@ impl Store {
         let index = Index::new(segments)?;
         let last = Mutex::new(Last { height: recovered.head.header.height, hash: recovered.head.hash });
         let store = Self { index, snapshots, columns, log, chain, path, codes, last, _folder: folder };
-        store.rebuild_columns(config, &recovered);
+        store.rebuild_columns(config, certified, &recovered);
         Ok((store, recovered))
     }
 
     /// Makes again what is missing of the columns of the last blocks, as a crash or somebody took it.
-    fn rebuild_columns(&self, config: &ChainConfig, recovered: &Recovered) {
+    fn rebuild_columns(&self, config: &ChainConfig, certified: u64, recovered: &Recovered) {
         let missing = self.columns.next();
+        let first = recovered.states.first().map_or(0, |(height, ..)| height + 1);
+        if let Some((from, to)) = lost(missing, first, certified) {
+            tracing::error!(
+                from,
+                to,
+                "the columns of blocks are gone that no certificate covers, and the states before them are not at hand: who has not \
+                 checked these blocks cannot check them here any more, and no certificate may come to cover them"
+            );
+        }
         let mut blocks = 0;
         for pair in recovered.states.windows(2) {
             let [(_, _, before), (height, block, _)] = pair else { continue };
@@ -358,6 +367,13 @@ impl Store {
     }
 }
 
+/// The first and the last block whose columns nobody can make again and no certificate covers, where nothing is kept of those from
+/// `missing` on and those from `first` on can be made.
+fn lost(missing: u64, first: u64, certified: u64) -> Option<(u64, u64)> {
+    let from = missing.max(certified.saturating_add(1));
+    (from < first).then(|| (from, first - 1))
+}
+
 fn codes_of(genesis: &[(B256, Bytes)]) -> Arc<Codes> {
     let codes = Codes::default();
     genesis.iter().for_each(|(hash, code)| codes.insert(*hash, code.clone()));
@@ -466,4 +482,18 @@ fn check_chain(database: &Database, path: &Path, config: &ChainConfig) -> Result
     }
     let (found, expected) = (B256::new(genesis), config.genesis_hash());
     if found == expected { Ok(()) } else { Err(StoreError::OtherChain { path, found, expected }) }
+}
+
+#[cfg(test)]
+mod columns_that_are_lost {
+    use super::lost;
+
+    #[test]
+    fn are_those_that_nobody_can_make_again_and_no_certificate_covers() {
+        assert_eq!(lost(0, 1, 0), None, "a new chain");
+        assert_eq!(lost(301, 45, 20), None, "all are there");
+        assert_eq!(lost(40, 45, 20), Some((40, 44)));
+        assert_eq!(lost(0, 45, 20), Some((21, 44)), "the folder is gone");
+        assert_eq!(lost(0, 45, 44), None, "all of these are certified");
+    }
 }

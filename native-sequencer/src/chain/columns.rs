@@ -56,9 +56,14 @@ impl Chain {
             return Ok(None);
         }
         if !self.find_columns(block) {
+            let height = block.header().height;
+            // What cannot be made again takes nobody's turn.
+            if self.snapshot_at(height - 1).is_none() {
+                return Err(ReadError::NotKept(height));
+            }
             let rebuilt = self.rebuilding.run(|| self.find_columns(block) || self.rebuild_columns(block))?;
             if !rebuilt {
-                return Err(ReadError::NotKept(block.header().height));
+                return Err(ReadError::NotKept(height));
             }
         }
         Ok(block.column_bodies().and_then(|bodies| bodies.get(index)).cloned())

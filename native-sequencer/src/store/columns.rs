@@ -14,7 +14,8 @@
 //! missing, a new file begins. Whoever reads compares what is read with the hashes in the block's manifest; so nothing that is wrong
 //! in a file is an error, here or at opening: it is as if it were not kept.
 //!
-//! The oldest files are deleted as long as all together take more than they may.
+//! The oldest files are deleted as long as all together take more than they may, once whoever opened the folder has said how much
+//! that is.
 
 mod file;
 
@@ -87,7 +88,7 @@ impl Columns {
             genesis,
             files: Mutex::default(),
             frames: Mutex::default(),
-            keep: AtomicU64::new(limits::KEEP_COLUMNS),
+            keep: AtomicU64::new(u64::MAX),
             certified: AtomicU64::new(certified),
         });
         let open = shared.open(bounds).unwrap_or_else(|error| {
@@ -106,9 +107,10 @@ impl Columns {
         self.next
     }
 
-    /// How many bytes all files may take from the next block on. The newest one stays.
+    /// How many bytes all files may take from now on; before, there is no bound. The newest one stays.
     pub(super) fn set_keep(&self, bytes: u64) {
         self.shared.keep.store(bytes, Ordering::Relaxed);
+        self.shared.trim();
     }
 
     /// Notes that a certificate covers the block at `height` and those below it.
@@ -155,23 +157,35 @@ impl Shared {
         let mut files = BTreeMap::new();
         for first in heights(&self.dir)? {
             let path = self.path(first);
-            if first <= bounds.head && file::is_of(&path, &self.genesis)? {
-                files.insert(first, fs::metadata(&path)?.len());
-            } else {
-                tracing::warn!("{} is of no use to this chain and is deleted", path.display());
-                fs::remove_file(&path)?;
+            match self.length(&path, first, bounds) {
+                Ok(length) => files.extend(length.map(|length| (first, length))),
+                Err(error) => tracing::warn!(%error, "{} cannot be used and is left alone", path.display()),
             }
         }
         let mut open = None;
         while open.is_none()
             && let Some((first, _)) = files.pop_last()
         {
-            open = Open::again(&self.path(first), first, bounds)?;
+            let path = self.path(first);
+            open = Open::again(&path, first, bounds).unwrap_or_else(|error| {
+                tracing::warn!(%error, "{} cannot be used and is left alone", path.display());
+                None
+            });
         }
         files.extend(open.as_ref().map(|open| (open.first(), open.end())));
         self.tell_bytes(&files);
         *self.files.lock() = files;
         Ok(open)
+    }
+
+    /// How long a file is; deletes it if it is of no use.
+    fn length(&self, path: &Path, first: u64, bounds: Bounds) -> io::Result<Option<u64>> {
+        if first <= bounds.head && file::is_of(path, &self.genesis)? {
+            return Ok(Some(fs::metadata(path)?.len()));
+        }
+        tracing::warn!("{} is of no use to this chain and is deleted", path.display());
+        fs::remove_file(path)?;
+        Ok(None)
     }
 
     fn read(&self, height: u64) -> io::Result<Option<Vec<Bytes>>> {
@@ -183,10 +197,10 @@ impl Shared {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file?,
         };
-        let mut frames = self.frames.lock();
-        let known = frames.iter().position(|frames| frames.first() == first);
-        let mut found = known.and_then(|at| frames.remove(at)).unwrap_or_else(|| Frames::new(first));
+        // Nobody waits while the file is gone through.
+        let mut found = self.take_frames(first).unwrap_or_else(|| Frames::new(first));
         let at = found.find(&mut file, height);
+        let mut frames = self.frames.lock();
         frames.push_back(found);
         if frames.len() > limits::COLUMNS_FILES_READ {
             frames.pop_front();
@@ -197,22 +211,35 @@ impl Shared {
         Ok(content.and_then(|content| wire::decode(&content, limits::STORED_BLOCK_BYTES).ok()))
     }
 
-    /// Notes how long a file is, and deletes the oldest while all take too much.
+    /// What is known of where the frames of a file are, if anything is.
+    fn take_frames(&self, first: u64) -> Option<Frames> {
+        let mut frames = self.frames.lock();
+        let known = frames.iter().position(|frames| frames.first() == first)?;
+        frames.remove(known)
+    }
+
+    /// Notes how long a file is, and deletes what is too much.
     fn grew(&self, first: u64, end: u64) {
-        let mut files = self.files.lock();
-        files.insert(first, end);
+        self.files.lock().insert(first, end);
+        self.trim();
+    }
+
+    /// Deletes the oldest files while all take too much.
+    fn trim(&self) {
+        let (mut files, mut gone) = (self.files.lock(), Vec::new());
         while files.values().sum::<u64>() > self.keep.load(Ordering::Relaxed)
             && files.len() > 1
             && let Some((oldest, _)) = files.pop_first()
         {
-            let last = files.keys().next().map_or(oldest, |next| next.saturating_sub(1));
-            self.delete(oldest, last);
+            gone.push((oldest, files.keys().next().map_or(oldest, |next| next.saturating_sub(1))));
         }
         self.tell_bytes(&files);
+        drop(files);
+        gone.into_iter().for_each(|(first, last)| self.delete(first, last));
     }
 
     fn delete(&self, first: u64, last: u64) {
-        self.frames.lock().retain(|frames| frames.first() != first);
+        self.take_frames(first);
         if last > self.certified.load(Ordering::Relaxed) {
             tracing::warn!(
                 first,

@@ -1,13 +1,20 @@
 //! Threads that fetch and check, and what they are given to do.
 
 use super::{
-    VerifyError, backoff, check_evidence,
+    VerifyError,
+    attester::now_ms,
+    backoff, check_evidence,
     client::ClientError,
     task::{Block, Checked, Checker, Unchecked},
 };
 use crate::limits;
 use alloy_primitives::B256;
-use ocelli_core::{certificate::Certificate, evidence::Evidence, header::SignedHeader, manifest::Manifest};
+use ocelli_core::{
+    certificate::Certificate,
+    evidence::Evidence,
+    header::{Header, SignedHeader},
+    manifest::Manifest,
+};
 use parking_lot::{Condvar, Mutex};
 use std::{
     collections::VecDeque,
@@ -184,22 +191,23 @@ impl Pool {
         }
     }
 
-    /// Asks, each time another of so many servers, until there is something, none of them keeps it any more, or the run is over.
+    /// Asks for something of the block with this header, each time another of so many servers, until there is something, none of
+    /// them keeps it any more, or the run is over.
     fn insist<T>(
         &self,
         notes: &SyncSender<Note>,
         servers: usize,
-        (height, what): (u64, &dyn Fn() -> String),
+        (header, what): (&Header, &dyn Fn() -> String),
         ask: impl Fn(usize) -> Result<T, Unchecked>,
     ) -> Option<T> {
-        let (mut tries, mut not_kept) = (0_u32, 0);
+        let (height, mut tries, mut not_kept) = (header.height, 0_u32, 0);
         while !self.is_over() {
             let error = match ask(tries as usize) {
                 Ok(found) => return Some(found),
                 Err(error) => error,
             };
             not_kept = if error.is_not_kept() { not_kept + 1 } else { 0 };
-            if not_kept >= servers {
+            if not_kept >= servers && may_be_gone(header.time_ms, now_ms()) {
                 // Nobody listening means that the run is over.
                 let _ = notes.send(Note::NotKept(height, what(), error.to_string()));
                 return None;
@@ -219,7 +227,7 @@ impl Pool {
     fn fetch_manifest(&self, checker: &Checker, notes: &SyncSender<Note>, signed: &SignedHeader) -> Option<Note> {
         let (height, hash) = (signed.header.height, signed.header.hash());
         let manifest =
-            self.insist(notes, checker.client.servers(), (height, &|| "its manifest".to_owned()), |server| {
+            self.insist(notes, checker.client.servers(), (&signed.header, &|| "its manifest".to_owned()), |server| {
                 let manifest = checker.client.document(server, &hash)?.manifest;
                 if manifest.root() != signed.header.manifest_root {
                     return Err(ocelli_core::refusal::NotCommitted::Manifest.into());
@@ -231,7 +239,7 @@ impl Pool {
 
     fn check(&self, checker: &Checker, notes: &SyncSender<Note>, block: &Block, task: u32) -> Option<Note> {
         let name = || block.name(task);
-        let (servers, of) = (checker.client.servers(), (block.height(), &name as &dyn Fn() -> String));
+        let (servers, of) = (checker.client.servers(), (&block.signed.header, &name as &dyn Fn() -> String));
         let checked = self.insist(notes, servers, of, |server| checker.check(block, task, server))?;
         Some(match checked {
             Checked::Valid { bytes } => Note::Valid(block.height(), bytes),
@@ -240,9 +248,27 @@ impl Pool {
     }
 }
 
+/// Whether bodies of a block that was sealed then may be kept no more by now.
+fn may_be_gone(sealed_ms: u64, now_ms: u64) -> bool {
+    u128::from(now_ms.saturating_sub(sealed_ms)) >= limits::VERIFY_NOT_KEPT.as_millis()
+}
+
 /// Looks at evidence that somebody else brought. It counts only if it is some.
 fn announced(checker: &Checker, hash: &B256) -> Option<Note> {
     let bytes = checker.client.evidence(hash).ok()?;
     let (evidence, _) = checker.cores.with(|| check_evidence(&checker.config, &bytes)).ok()?;
     Some(Note::Faulty(Box::new(evidence), true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_old_block_may_be_kept_no_more() {
+        let age = limits::VERIFY_NOT_KEPT.as_millis() as u64;
+        assert!(may_be_gone(1_000, 1_000 + age));
+        assert!(!may_be_gone(1_000, 999 + age));
+        assert!(!may_be_gone(2_000, 1_000), "clocks differ");
+    }
 }

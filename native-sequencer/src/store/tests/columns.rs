@@ -286,6 +286,28 @@ fn only_the_oldest_files_go_and_each_as_a_whole() {
 }
 
 #[test]
+fn nothing_is_deleted_before_it_is_said_how_much_may_stay_and_then_at_once() {
+    let dir = filled(40);
+    let before = files(dir.path());
+    let columns = opened(dir.path(), 40);
+    assert_eq!(files(dir.path()), before);
+    columns.set_keep(2 * FILE);
+    assert!(files(dir.path()).len() < before.len(), "the disk may be full: it does not wait for the next block");
+}
+
+#[test]
+fn what_cannot_be_read_is_left_alone_and_the_others_are_read() {
+    let dir = filled(40);
+    let firsts = files(dir.path());
+    fs::create_dir(path(dir.path(), 39)).expect("a folder with the name of a file");
+    let columns = opened(dir.path(), 40);
+    assert!(columns.next() > *firsts.last().expect("some"));
+    drop(columns);
+    reads(dir.path(), 38, |_| true);
+    assert!(path(dir.path(), 39).is_dir());
+}
+
+#[test]
 fn the_frames_of_a_file_are_as_drawn() {
     let dir = filled(3);
     let file = fs::read(path(dir.path(), 1)).expect("reads");
