@@ -2,15 +2,14 @@
 //!
 //! All keys here are public knowledge. They are derived, not random, so that a page or a script can derive them too.
 
-use crate::genesis_file::{AccountEntry, BaseFee, GenesisFile, Verifier};
+use crate::{
+    clock::now_ms,
+    genesis_file::{AccountEntry, BaseFee, GenesisFile, Verifier},
+};
 use alloy_primitives::{Address, B256, U256};
 use alloy_signer_local::{LocalSignerError, MnemonicBuilder, coins_bip39::English};
 use ocelli_core::signature::{SecretKey, SignatureError};
-use std::{
-    collections::BTreeMap,
-    fmt::Write,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, fmt::Write};
 
 /// The mnemonic that every Ethereum development node uses.
 pub const MNEMONIC: &str = "test test test test test test test test test test test junk";
@@ -77,10 +76,9 @@ pub fn genesis(verifiers: u32) -> Result<GenesisFile, DevKeyError> {
     }
     let owners: Vec<Address> =
         (0..verifiers).map(|index| address(Purpose::Verifier, index)).collect::<Result<_, _>>()?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(GenesisFile {
         chain_id: CHAIN_ID,
-        time_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        time_ms: now_ms(),
         gas_limit: 500_000_000,
         base_fee: BaseFee { initial: 1_000_000_000, minimum: 1_000_000, target_gas_per_second: 2_500_000_000 },
         sequencer: address(Purpose::Sequencer, 0)?,

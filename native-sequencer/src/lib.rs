@@ -12,6 +12,7 @@ pub mod bench;
 pub mod block;
 pub mod chain;
 pub mod cli;
+mod clock;
 pub mod collect;
 pub mod dev;
 pub mod executor;

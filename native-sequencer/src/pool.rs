@@ -20,7 +20,7 @@ mod rejected;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::{block::SealedBlock, chain::Chain, limits, producer::now_ms, state::Snapshot};
+use crate::{block::SealedBlock, chain::Chain, clock::now_ms, limits, state::Snapshot};
 use alloy_primitives::{Address, B256, Bytes};
 use intake::Submission;
 use journal::{Entry, Journal};

@@ -17,6 +17,7 @@ mod tests;
 use crate::{
     block::{Damaged, SealedBlock},
     chain::{Chain, Head},
+    clock::now_ms,
     executor::{self, ExecutedBlock, Forecast},
     limits,
     pool::{Pool, Taken},
@@ -38,7 +39,7 @@ use revm::context::result::InvalidTransaction;
 use sealer::{MadeBlock, RefusedOnes, Sealer};
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// Why the producer stopped.
@@ -250,10 +251,4 @@ fn refused(transactions: &[Recovered], executed: &ExecutedBlock) -> RefusedOnes 
     };
     let hashed = |(at, why): &(usize, Refused)| Some((transactions.get(*at)?.hash(), why.clone()));
     executed.refused.iter().filter(is_final).filter_map(hashed).collect()
-}
-
-/// Unix time in milliseconds.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

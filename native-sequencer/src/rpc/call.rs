@@ -15,7 +15,7 @@ use super::{
     errors::RpcError,
     methods::{Arguments, Methods},
 };
-use crate::limits;
+use crate::{clock::now_ms, limits};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, Bytes};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
@@ -37,7 +37,6 @@ use revm::{
     },
     state::AccountInfo,
 };
-use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn register(methods: &mut Methods) -> Result<(), RegisterMethodError> {
     methods.heavy("eth_call", 4, eth_call)?;
@@ -160,7 +159,5 @@ fn halted(reason: &HaltReason) -> String {
 
 /// The environment of a block sealed now.
 pub(super) fn next_env<'a>(config: &'a ChainConfig, head: &ocelli_core::header::Header) -> Env<'a> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-    Env::after(config, head, now_ms.max(head.time_ms.saturating_add(1)))
+    Env::after(config, head, now_ms().max(head.time_ms.saturating_add(1)))
 }

@@ -3,7 +3,7 @@
 //! What it said counts when a certificate has it. Until then it is kept, and said again when the connection was lost: a
 //! sequencer that restarts forgets what was waiting.
 
-use crate::limits;
+use crate::{clock::now_ms, limits};
 use alloy_primitives::B256;
 use ocelli_core::{
     attestation::{Attestation, BlockTasks, SignedAttestation, TaskSet},
@@ -16,7 +16,7 @@ use ocelli_core::{
 use std::{
     collections::BTreeMap,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 /// A block that was verified.
@@ -109,12 +109,6 @@ impl Attester {
         self.unsaid = height + 1;
         Some((height, SignedAttestation::by_owner(attestation, &self.key, &self.domain).encode()))
     }
-}
-
-/// Unix time in milliseconds.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

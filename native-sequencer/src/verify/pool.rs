@@ -1,13 +1,11 @@
 //! Threads that fetch and check, and what they are given to do.
 
 use super::{
-    VerifyError,
-    attester::now_ms,
-    backoff, check_evidence,
+    VerifyError, backoff, check_evidence,
     client::ClientError,
     task::{Block, Checked, Checker, Unchecked},
 };
-use crate::limits;
+use crate::{clock::now_ms, limits};
 use alloy_primitives::B256;
 use ocelli_core::{
     certificate::Certificate,
