@@ -18,19 +18,28 @@ pub const SHORT_BYTES: usize = 135;
 
 /// How many blocks a batch collects before it hashes them: the most that a backend hashes side by side.
 pub(super) const LANES: usize = 8;
-/// The rate of Keccak-256 in 64-bit words.
-pub(super) const RATE_WORDS: usize = 17;
+/// The rate of Keccak-256 in bytes.
+pub(super) const RATE: usize = 136;
+/// Bytes of a word of a state.
+pub(super) const WORD: usize = 8;
 
 /// How many bytes of long preimages a batch collects before it hashes them.
 const LONG_BYTES: usize = 1 << 16;
 
-/// Padded blocks, word by word: so a backend loads one word of all of them at once.
+/// Padded blocks, one for each lane.
 #[derive(Clone, Debug)]
 #[repr(align(64))]
-pub(super) struct Blocks(pub(super) [[u64; LANES]; RATE_WORDS]);
+pub(super) struct Blocks(pub(super) [[u8; RATE]; LANES]);
 
-/// The words of the hashes of [`Blocks`].
-pub(super) type Hashes = [[u64; LANES]; 4];
+impl Blocks {
+    /// Zeros, which is no block yet.
+    pub(super) const fn new() -> Self {
+        Self([[0; RATE]; LANES])
+    }
+}
+
+/// The hashes of [`Blocks`].
+pub(super) type Hashes = [B256; LANES];
 
 /// What hashes: one of those that this machine has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +92,7 @@ impl Backend {
 
     /// Hashes the first `count` of `blocks`.
     fn hash(self, count: usize, blocks: &Blocks) -> Hashes {
-        let mut hashes = [[0; LANES]; 4];
+        let mut hashes = [B256::ZERO; LANES];
         match self.0 {
             // Its preimages are hashed as they come, so that nothing waits.
             Kind::Portable => {
@@ -123,11 +132,14 @@ impl Backend {
 pub struct Batch {
     backend: Backend,
     blocks: Blocks,
-    /// How many whole words the preimage in each lane was pushed as, the last time; its padding still stands there.
+    /// How long the last preimage in each lane was; its padding still stands there.
     padded: [usize; LANES],
     /// How many lanes wait, and which of the hashes is each one's.
     waiting: usize,
     slots: [usize; LANES],
+    /// How many preimages were pushed.
+    pushed: usize,
+    /// Their hashes, but for those of the last ones.
     hashes: Vec<B256>,
     /// Long preimages that wait, one after the other.
     long: Vec<u8>,
@@ -135,7 +147,7 @@ pub struct Batch {
     ends: Vec<(usize, usize)>,
 }
 
-/// No preimage has so many words.
+/// No preimage is so long.
 const NOT_PADDED: usize = usize::MAX;
 
 impl Default for Batch {
@@ -154,10 +166,11 @@ impl Batch {
     pub const fn with(backend: Backend) -> Self {
         Self {
             backend,
-            blocks: Blocks([[0; LANES]; RATE_WORDS]),
+            blocks: Blocks::new(),
             padded: [NOT_PADDED; LANES],
             waiting: 0,
             slots: [0; LANES],
+            pushed: 0,
             hashes: Vec::new(),
             long: Vec::new(),
             ends: Vec::new(),
@@ -165,69 +178,53 @@ impl Batch {
     }
 
     /// How many preimages were pushed and not drained.
-    pub fn len(&self) -> usize {
-        self.hashes.len()
+    pub const fn len(&self) -> usize {
+        self.pushed
     }
 
     /// Whether nothing was pushed that was not drained.
-    pub fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.pushed == 0
     }
 
     /// Pushes the preimage that consists of `parts`, one after the other.
+    #[inline]
     pub fn push(&mut self, parts: &[&[u8]]) {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         if self.backend == Backend::PORTABLE {
-            return self.hashes.push(hash_of_parts(parts));
+            return self.push_hash(hash_of_parts(parts));
         }
         if length > SHORT_BYTES {
             return self.push_long(parts);
         }
-        let mut block = [0; RATE_WORDS * 8];
-        let mut rest = &mut block[..];
+        let mut rest = &mut self.blocks.0[self.waiting][..];
         for part in parts {
             let (here, after) = rest.split_at_mut(part.len());
             here.copy_from_slice(part);
             rest = after;
         }
-        // There is room: the block is longer than a short preimage.
-        if let Some(first) = rest.first_mut() {
-            *first = 0x01;
-        }
-        block[RATE_WORDS * 8 - 1] |= 0x80;
-        let lane = self.waiting;
-        for (words, bytes) in self.blocks.0.iter_mut().zip(block.as_chunks().0) {
-            words[lane] = u64::from_le_bytes(*bytes);
-        }
-        self.padded[lane] = NOT_PADDED;
-        self.enter();
+        self.enter(length);
     }
 
     /// Pushes a preimage of whole 64-bit words, at most 16, each given as the little-endian value of its eight bytes.
+    #[inline]
     pub fn push_words<const N: usize>(&mut self, preimage: [u64; N]) {
-        const { assert!(N < RATE_WORDS) }
+        const { assert!(N * WORD <= SHORT_BYTES) }
         if self.backend == Backend::PORTABLE {
-            return self.hashes.push(hash_of_parts(&[preimage.map(u64::to_le_bytes).as_flattened()]));
+            return self.push_hash(hash_of_parts(&[preimage.map(u64::to_le_bytes).as_flattened()]));
         }
-        let lane = self.waiting;
-        for (words, word) in self.blocks.0.iter_mut().zip(preimage) {
-            words[lane] = word;
+        let words = self.blocks.0[self.waiting].as_chunks_mut().0;
+        for (here, word) in words.iter_mut().zip(preimage) {
+            *here = word.to_le_bytes();
         }
-        if self.padded[lane] != N {
-            self.padded[lane] = N;
-            for words in &mut self.blocks.0[N..] {
-                words[lane] = 0;
-            }
-            self.blocks.0[N][lane] = 0x01;
-            self.blocks.0[RATE_WORDS - 1][lane] |= 0x80 << 56;
-        }
-        self.enter();
+        self.enter(N * WORD);
     }
 
     /// The hashes of all preimages, in the order in which they were pushed. The batch is then empty.
     pub fn drain(&mut self) -> Drain<'_, B256> {
         self.run();
         self.run_long();
+        self.pushed = 0;
         self.hashes.drain(..)
     }
 
@@ -243,10 +240,15 @@ impl Batch {
         self.hashes.reserve(preimages);
     }
 
+    fn push_hash(&mut self, hash: B256) {
+        self.hashes.push(hash);
+        self.pushed += 1;
+    }
+
     fn push_long(&mut self, parts: &[&[u8]]) {
         parts.iter().for_each(|part| self.long.extend_from_slice(part));
-        self.ends.push((self.long.len(), self.hashes.len()));
-        self.hashes.push(B256::ZERO);
+        self.ends.push((self.long.len(), self.pushed));
+        self.pushed += 1;
         if self.long.len() >= LONG_BYTES {
             self.run_long();
         }
@@ -254,6 +256,10 @@ impl Batch {
 
     /// Hashes the long preimages that wait.
     fn run_long(&mut self) {
+        if self.ends.is_empty() {
+            return;
+        }
+        self.hashes.resize(self.pushed, B256::ZERO);
         let mut start = 0;
         let preimages = self.ends.iter().map(|(end, _)| {
             let preimage = self.long.get(start..*end).unwrap_or_default();
@@ -269,10 +275,16 @@ impl Batch {
         self.long.clear();
     }
 
-    /// Counts the block that was written to the next lane.
-    fn enter(&mut self) {
-        self.slots[self.waiting] = self.hashes.len();
-        self.hashes.push(B256::ZERO);
+    /// Pads and counts the preimage that was written to the next lane.
+    #[inline]
+    fn enter(&mut self, length: usize) {
+        let lane = self.waiting;
+        if self.padded[lane] != length {
+            self.padded[lane] = length;
+            pad(&mut self.blocks.0[lane], length);
+        }
+        self.slots[lane] = self.pushed;
+        self.pushed += 1;
         self.waiting += 1;
         if self.waiting == LANES {
             self.run();
@@ -285,14 +297,21 @@ impl Batch {
         if count == 0 {
             return;
         }
-        let hashes = self.backend.hash(count, &self.blocks);
-        for (lane, slot) in self.slots.iter().enumerate().take(count) {
-            let words = [hashes[0][lane], hashes[1][lane], hashes[2][lane], hashes[3][lane]];
-            if let (Some(hash), bytes) = (self.hashes.get_mut(*slot), words.map(u64::to_le_bytes)) {
-                hash.0.copy_from_slice(bytes.as_flattened());
+        self.hashes.resize(self.pushed, B256::ZERO);
+        let found = self.backend.hash(count, &self.blocks);
+        for (slot, found) in self.slots.iter().zip(found).take(count) {
+            if let Some(hash) = self.hashes.get_mut(*slot) {
+                *hash = found;
             }
         }
     }
+}
+
+/// Pads what stands in the first `length` bytes of the last block of a preimage; there is room for one byte more.
+pub(super) fn pad(block: &mut [u8; RATE], length: usize) {
+    block[length..].fill(0);
+    block[length] = 0x01;
+    block[RATE - 1] |= 0x80;
 }
 
 fn hash_of_parts(parts: &[&[u8]]) -> B256 {

@@ -2,16 +2,45 @@
 //! permutes as many states as the vector has lanes.
 
 use super::{
-    batch::{Blocks, Hashes, LANES},
+    batch::{Blocks, Hashes, LANES, RATE, WORD},
     sponge::{STATE_WORDS, States},
 };
 
 /// As many 64-bit words as there are states, one of each.
 pub(super) trait Vector: Copy {
+    /// How many states.
+    const LANES: usize;
+
     /// The lanes from `FIRST` on, as many as the vector has.
     fn load<const FIRST: usize>(lanes: &[u64; LANES]) -> Self;
     /// Puts the lanes back to where [`Vector::load`] takes them from.
     fn store<const FIRST: usize>(self, lanes: &mut [u64; LANES]);
+    /// The words of the blocks in the lanes from `FIRST` on.
+    #[inline(always)]
+    fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS] {
+        let mut words = [Self::splat(0); RATE_WORDS];
+        for (at, word) in words.iter_mut().enumerate() {
+            let mut lanes = [0; LANES];
+            for (lane, block) in lanes.iter_mut().zip(&blocks.0) {
+                *lane = u64::from_le_bytes(block.as_chunks().0[at]);
+            }
+            *word = Self::load::<FIRST>(&lanes);
+        }
+        words
+    }
+
+    /// Puts the words of hashes to the lanes from `FIRST` on.
+    #[inline(always)]
+    fn store_hashes<const FIRST: usize>(words: [Self; HASH_WORDS], hashes: &mut Hashes) {
+        for (at, word) in words.into_iter().enumerate() {
+            let mut lanes = [0; LANES];
+            word.store::<FIRST>(&mut lanes);
+            for (lane, hash) in lanes.iter().zip(hashes.iter_mut()).skip(FIRST).take(Self::LANES) {
+                hash.0.as_chunks_mut().0[at] = lane.to_le_bytes();
+            }
+        }
+    }
+
     /// `word` in each lane.
     fn splat(word: u64) -> Self;
     /// Exclusive or.
@@ -27,6 +56,11 @@ pub(super) trait Vector: Copy {
         self.xor(second).xor(third)
     }
 }
+
+/// The rate of Keccak-256 in words.
+pub(super) const RATE_WORDS: usize = RATE / WORD;
+/// Words of a hash.
+pub(super) const HASH_WORDS: usize = 4;
 
 /// A state: word (x, y) of the standard stands at `x + 5 y`.
 type State<V> = [V; STATE_WORDS];
@@ -65,15 +99,13 @@ const ROUND_CONSTANTS: [u64; 24] = [
 #[inline(always)]
 pub(super) fn hash<V: Vector, const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
     let mut state = [V::splat(0); STATE_WORDS];
-    for (word, block) in state.iter_mut().zip(&blocks.0) {
-        *word = V::load::<FIRST>(block);
+    for (word, of_blocks) in state.iter_mut().zip(V::load_blocks::<FIRST>(blocks)) {
+        *word = of_blocks;
     }
     for constant in ROUND_CONSTANTS {
         state = round(&state, constant);
     }
-    for (hash, word) in hashes.iter_mut().zip(state) {
-        word.store::<FIRST>(hash);
-    }
+    V::store_hashes::<FIRST>([state[0], state[1], state[2], state[3]], hashes);
 }
 
 /// Takes a further block into each of the states in the lanes from `FIRST` on.
@@ -83,8 +115,8 @@ pub(super) fn absorb<V: Vector, const FIRST: usize>(states: &mut States, blocks:
     for (word, kept) in state.iter_mut().zip(&states.0) {
         *word = V::load::<FIRST>(kept);
     }
-    for (word, block) in state.iter_mut().zip(&blocks.0) {
-        *word = word.xor(V::load::<FIRST>(block));
+    for (word, of_blocks) in state.iter_mut().zip(V::load_blocks::<FIRST>(blocks)) {
+        *word = word.xor(of_blocks);
     }
     for constant in ROUND_CONSTANTS {
         state = round(&state, constant);

@@ -1,11 +1,8 @@
 //! Keccak-256 of many long preimages at once: each lane takes in the blocks of one of them.
 
-use super::batch::{Backend, Blocks, LANES, RATE_WORDS, keccak256_portable};
+use super::batch::{Backend, Blocks, LANES, RATE, keccak256_portable, pad};
 use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
-
-/// The rate of Keccak-256 in bytes.
-const RATE: usize = RATE_WORDS * 8;
 
 /// Words of a state.
 pub(super) const STATE_WORDS: usize = 25;
@@ -39,13 +36,13 @@ pub(super) fn hash_each(backend: Backend, preimages: &[&[u8]]) -> Vec<B256> {
 fn hash_group(backend: Backend, group: &[(usize, &[u8])]) -> [B256; LANES] {
     let mut hashes = [B256::ZERO; LANES];
     let mut states = States([[0; LANES]; STATE_WORDS]);
-    let mut blocks = Blocks([[0; LANES]; RATE_WORDS]);
+    let mut blocks = Blocks::new();
     let mut absorbed = 0;
     // Lanes end from the last one on.
     let mut count = group.len();
     while count > 0 {
-        for (lane, (_, preimage)) in group.iter().enumerate().take(count) {
-            blocks.fill(lane, preimage.get(absorbed * RATE..).unwrap_or_default());
+        for (block, (_, preimage)) in blocks.0.iter_mut().zip(group).take(count) {
+            fill(block, preimage.get(absorbed * RATE..).unwrap_or_default());
         }
         backend.absorb(count, &mut states, &blocks);
         let ended = |(_, preimage): &&(usize, &[u8])| preimage.len() / RATE == absorbed;
@@ -59,18 +56,12 @@ fn hash_group(backend: Backend, group: &[(usize, &[u8])]) -> [B256; LANES] {
     hashes
 }
 
-impl Blocks {
-    /// Puts the next block of a preimage, of which `rest` is left, into a lane: padded, if it is the last one.
-    fn fill(&mut self, lane: usize, rest: &[u8]) {
-        let mut last = [0; RATE];
-        let block = rest.first_chunk().unwrap_or_else(|| {
-            last[..rest.len()].copy_from_slice(rest);
-            last[rest.len()] = 0x01;
-            last[RATE - 1] |= 0x80;
-            &last
-        });
-        for (words, bytes) in self.0.iter_mut().zip(block.as_chunks().0) {
-            words[lane] = u64::from_le_bytes(*bytes);
-        }
+/// Makes a block the next one of a preimage, of which `rest` is left: padded, if it is the last one.
+fn fill(block: &mut [u8; RATE], rest: &[u8]) {
+    if let Some(whole) = rest.first_chunk() {
+        *block = *whole;
+    } else {
+        block[..rest.len()].copy_from_slice(rest);
+        pad(block, rest.len());
     }
 }

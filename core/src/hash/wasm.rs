@@ -53,6 +53,8 @@ fn absorb<const FIRST: usize>(states: &mut States, blocks: &Blocks) {
 struct V2(v128);
 
 impl Vector for V2 {
+    const LANES: usize = 2;
+
     #[inline(always)]
     fn load<const FIRST: usize>(lanes: &[u64; LANES]) -> Self {
         Self(u64x2(lanes[FIRST], lanes[FIRST + 1]))

@@ -4,8 +4,8 @@
 //! functions of a [`Vector`] are inlined into the kernel's and reached from nowhere else.
 
 use super::{
-    batch::{Blocks, Hashes, LANES},
-    permutation::{self, Vector},
+    batch::{Blocks, Hashes, LANES, RATE, WORD},
+    permutation::{self, HASH_WORDS, RATE_WORDS, Vector},
     sponge::States,
 };
 use crate::cpu;
@@ -89,6 +89,35 @@ impl Avx2 {
 struct V8(__m512i);
 
 impl Vector for V8 {
+    const LANES: usize = 8;
+
+    #[inline(always)]
+    fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS] {
+        let [b0, b1, b2, b3, b4, b5, b6, b7] = &blocks.0;
+        let [w0, w1, w2, w3, w4, w5, w6, w7] = Self::eight_words::<0>(blocks);
+        let [w8, w9, w10, w11, w12, w13, w14, w15] = Self::eight_words::<8>(blocks);
+        let last = [last(b0), last(b1), last(b2), last(b3), last(b4), last(b5), last(b6), last(b7)];
+        let w16 = Self::load::<FIRST>(&last);
+        [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15, w16]
+    }
+
+    #[inline(always)]
+    fn store_hashes<const FIRST: usize>([w0, w1, w2, w3]: [Self; HASH_WORDS], hashes: &mut Hashes) {
+        // SAFETY: the kernel has AVX-512F; of each vector four times 16 bytes are written, 64 bytes apart, which is in `hashes`:
+        // it has eight times 32 bytes.
+        unsafe {
+            let (even01, odd01) = (_mm512_unpacklo_epi64(w0.0, w1.0), _mm512_unpackhi_epi64(w0.0, w1.0));
+            let (even23, odd23) = (_mm512_unpacklo_epi64(w2.0, w3.0), _mm512_unpackhi_epi64(w2.0, w3.0));
+            let halves: *mut __m128i = hashes.as_mut_ptr().cast();
+            for (at, vector) in [even01, even23, odd01, odd23].into_iter().enumerate() {
+                _mm_storeu_si128(halves.add(at), _mm512_extracti32x4_epi32::<0>(vector));
+                _mm_storeu_si128(halves.add(at + 4), _mm512_extracti32x4_epi32::<1>(vector));
+                _mm_storeu_si128(halves.add(at + 8), _mm512_extracti32x4_epi32::<2>(vector));
+                _mm_storeu_si128(halves.add(at + 12), _mm512_extracti32x4_epi32::<3>(vector));
+            }
+        }
+    }
+
     #[inline(always)]
     fn load<const FIRST: usize>(lanes: &[u64; LANES]) -> Self {
         // SAFETY: the kernel has AVX-512F; 64 bytes are read, which `lanes` has.
@@ -132,10 +161,48 @@ impl Vector for V8 {
     }
 }
 
+/// The last word of a block.
+#[inline(always)]
+fn last(block: &[u8; RATE]) -> u64 {
+    block.last_chunk().map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+impl V8 {
+    /// Eight words of each block, the one at `AT` first.
+    #[inline(always)]
+    fn eight_words<const AT: usize>(blocks: &Blocks) -> [Self; 8] {
+        const { assert!(AT + 8 <= RATE_WORDS) }
+        let [b0, b1, b2, b3, b4, b5, b6, b7] = &blocks.0;
+        // SAFETY: the kernel has AVX-512F; of each block 64 bytes are read from word `AT` on, and it has these.
+        unsafe {
+            let words = |block: &[u8; RATE]| _mm512_loadu_si512(block.as_ptr().add(AT * WORD).cast());
+            let pairs = |a, b| (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+            let (even01, odd01) = pairs(words(b0), words(b1));
+            let (even23, odd23) = pairs(words(b2), words(b3));
+            let (even45, odd45) = pairs(words(b4), words(b5));
+            let (even67, odd67) = pairs(words(b6), words(b7));
+            // Of four blocks: words 0 and 4, 2 and 6 of them, then 1 and 5, 3 and 7.
+            let fours =
+                |a, b| (_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b), _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b));
+            let (w04_low, w26_low) = fours(even01, even23);
+            let (w04_high, w26_high) = fours(even45, even67);
+            let (w15_low, w37_low) = fours(odd01, odd23);
+            let (w15_high, w37_high) = fours(odd45, odd67);
+            let (w0, w4) = fours(w04_low, w04_high);
+            let (w2, w6) = fours(w26_low, w26_high);
+            let (w1, w5) = fours(w15_low, w15_high);
+            let (w3, w7) = fours(w37_low, w37_high);
+            [Self(w0), Self(w1), Self(w2), Self(w3), Self(w4), Self(w5), Self(w6), Self(w7)]
+        }
+    }
+}
+
 #[derive(Clone, Copy)]
 struct V4(__m256i);
 
 impl Vector for V4 {
+    const LANES: usize = 4;
+
     #[inline(always)]
     fn load<const FIRST: usize>(lanes: &[u64; LANES]) -> Self {
         let four: [u64; 4] = [lanes[FIRST], lanes[FIRST + 1], lanes[FIRST + 2], lanes[FIRST + 3]];
