@@ -170,14 +170,17 @@ impl<S: Source> RowExecutor<S> {
     /// Does what a transaction did elsewhere, without running it, if all that this depends on is here as it was there; then the
     /// row is as [`Self::execute`] would leave it, and the answer is `true`. Otherwise the row is as it was before.
     ///
+    /// `numbers` has a number for each of its accesses, in their order, that stands for the key: small ones, in the whole row the
+    /// same for the same key and others for others. By these keys are found without hashing them.
+    ///
     /// # Errors
     /// [`Refused`]; the row is then as it was before the call.
-    pub fn repeat(&mut self, executed: &Executed) -> Result<bool, Refused> {
+    pub fn repeat(&mut self, executed: &Executed, numbers: impl IntoIterator<Item = u32>) -> Result<bool, Refused> {
         if !executed.repeatable {
             return Ok(false);
         }
         self.state().begin_transaction();
-        let mut found = self.state().find_again(executed).map_err(Refused::State);
+        let mut found = self.state().find_again(executed, numbers).map_err(Refused::State);
         // Where it would find something else, it may spend something else.
         if found == Ok(true) {
             found = self.check_room(executed.gas_spent, executed.work).map(|()| true);

@@ -160,17 +160,22 @@ impl<S: Source> RowBuilder<S> {
     }
 
     /// Makes `transaction` the next of the row without running it, if what it did elsewhere is what it would do here, and says
-    /// whether it is; if it is not, the row is as it was.
+    /// whether it is; if it is not, the row is as it was. `numbers` stand for its keys, as for [`RowExecutor::repeat`].
     ///
     /// # Errors
     /// [`Refused`]; the row is then as it was.
-    pub fn repeat(&mut self, transaction: &Recovered, executed: &Executed) -> Result<bool, Refused> {
+    pub fn repeat(
+        &mut self,
+        transaction: &Recovered,
+        executed: &Executed,
+        numbers: impl IntoIterator<Item = u32>,
+    ) -> Result<bool, Refused> {
         let bytes = self.body_bytes_with(transaction) + executed.accesses.len() * body::BYTES_A_KEY;
         if bytes > self.body_limit {
             // Alone in a row it may use other keys than elsewhere.
             return if self.is_empty() { Ok(false) } else { Err(Refused::RowBody) };
         }
-        let repeated = self.executor.repeat(executed)?;
+        let repeated = self.executor.repeat(executed, numbers)?;
         if repeated {
             self.take(transaction, executed);
         }

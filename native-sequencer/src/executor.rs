@@ -5,24 +5,30 @@
 
 mod budget;
 mod forecast;
+mod keys;
 mod plan;
 mod speculate;
 #[cfg(test)]
 mod tests;
 
-use crate::state::{Layers, Overlay, Snapshot, Writes};
-use alloy_primitives::{U256, map::AddressSet};
+use crate::state::{Overlay, Snapshot, Writes};
+use alloy_primitives::{B256, U256, map::AddressSet};
 use budget::Budget;
 pub use forecast::Forecast;
 use ocelli_core::{
     access::Access,
-    evm::{Env, Executed, Refused, Source, StateError},
+    evm::{Code, Env, Refused, RowEffects, Source, StateError},
+    key::Key,
     row::{ExecutedRow, RowBuilder, execute_closing, execute_opening},
     transaction::Recovered,
+    value::{Value, Version},
 };
-use plan::{AtHand, Member, Plan};
+use plan::{AtHand, Guess, Member, Plan};
 use rayon::prelude::*;
-use std::time::{Duration, Instant};
+use std::{
+    cell::OnceCell,
+    time::{Duration, Instant},
+};
 
 /// All rows of a block, in order, and the transactions that turned out not to be valid.
 #[derive(Debug, Default)]
@@ -92,35 +98,60 @@ pub fn execute(
         ..ExecutedBlock::default()
     };
     let mut late: Vec<usize> = Vec::new();
-    let mut layers: Vec<Writes> = Vec::with_capacity(chains.len() + 1);
     for mut chain in chains {
         late.append(&mut chain.late);
-        layers.push(block.take(chain));
+        block.take(chain);
     }
     late.sort_unstable();
     block.surprises = late.len();
-    if !late.is_empty() {
-        let state = Layers { below: &base, layers: &layers };
-        let last = Chain::run_alone(Run::new(env, &state, &budget), transactions, &late);
-        layers.push(block.take(last));
-    }
+    let state = AfterChains { base: &base, rows: &block.rows, writes: OnceCell::new() };
+    let last = Chain::run_alone(Run::new(env, &state, &budget), transactions, &late);
 
-    let sum = |of: fn(&ExecutedRow) -> U256| block.rows.iter().fold(U256::ZERO, |sum, row| sum + of(row));
+    let rows = || block.rows.iter().chain(&last.rows);
+    let sum = |of: fn(&ExecutedRow) -> U256| rows().fold(U256::ZERO, |sum, row| sum + of(row));
     let (base_fees, tips) = (sum(|row| row.totals.base_fees), sum(|row| row.totals.tips));
-    let closing = execute_closing(env, Layers { below: &base, layers: &layers }, base_fees, tips)?;
+    let after_all = Overlay { below: &state, writes: Writes::of(&last.rows) };
+    let closing = execute_closing(env, after_all, base_fees, tips)?;
+    block.take(last);
     block.rows.push(closing);
     block.members.push(Vec::new());
     Ok(block)
 }
 
 impl ExecutedBlock {
-    /// Takes the rows of a chain, and gives what they wrote.
-    fn take(&mut self, chain: Chain) -> Writes {
+    /// Takes what became of a chain.
+    fn take(&mut self, chain: Chain) {
         self.rows.extend(chain.rows);
         self.members.extend(chain.members);
         self.refused.extend(chain.refused);
         self.ran_twice += chain.ran_twice;
-        chain.writes
+    }
+}
+
+/// The state after chains that ran side by side, of which few ask anything.
+struct AfterChains<'a> {
+    base: &'a AtHand<'a>,
+    /// The opening row, and those of the chains.
+    rows: &'a [ExecutedRow],
+    /// What these wrote, once somebody asks.
+    writes: OnceCell<Writes>,
+}
+
+impl AfterChains<'_> {
+    fn writes(&self) -> &Writes {
+        self.writes.get_or_init(|| Writes::of(self.rows))
+    }
+}
+
+impl Source for AfterChains<'_> {
+    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
+        // What was not planned, no chain used.
+        let written = if self.base.plan.knows(key) { self.writes().get(key) } else { None };
+        written.map_or_else(|| self.base.load(key), Ok)
+    }
+
+    fn code(&self, hash: &B256) -> Result<Code, StateError> {
+        self.base.code(hash).or_else(|missing| self.writes().code(hash).ok_or(missing))
     }
 }
 
@@ -129,7 +160,6 @@ impl ExecutedBlock {
 struct Chain {
     rows: Vec<ExecutedRow>,
     members: Vec<Vec<usize>>,
-    writes: Writes,
     refused: Vec<(usize, Refused)>,
     /// Transactions that used keys of another lane, and those of the same sender after them.
     late: Vec<usize>,
@@ -153,8 +183,7 @@ impl Chain {
                 late.push(member.at);
                 continue;
             }
-            let guess = plan.guesses.get(member.at).and_then(Option::as_deref);
-            match run.push(member.at, transaction, guess, |used| plan.allows(member.lane, used)) {
+            match run.push(member.at, transaction, Some(plan), |used| plan.allows(member.lane, used)) {
                 Pushed::Done => {}
                 Pushed::Surprised => {
                     late_senders.insert(transaction.sender());
@@ -204,18 +233,19 @@ impl<'a, S: Source> Run<'a, S> {
     }
 
     /// Executes the next transaction, in a further row where this one is full, if the block has gas for it. What it did when it
-    /// was tried counts where it would do the same.
+    /// was tried, by the plan, counts where it would do the same.
     fn push(
         &mut self,
         at: usize,
         transaction: &Recovered,
-        guess: Option<&Executed>,
+        plan: Option<&Plan>,
         accept: impl Fn(&[Access]) -> bool,
     ) -> Pushed {
         let limit = transaction.gas_limit();
         if !self.budget.set_aside(at, limit) {
             return Pushed::BlockIsFull;
         }
+        let guess = plan.and_then(|plan| plan.guess(at));
         let result = self.execute(transaction, guess, accept);
         match &result {
             Ok(gas_spent) => self.budget.spent(limit, *gas_spent),
@@ -234,17 +264,17 @@ impl<'a, S: Source> Run<'a, S> {
     fn execute(
         &mut self,
         transaction: &Recovered,
-        guess: Option<&Executed>,
+        guess: Option<Guess<'_>>,
         accept: impl Fn(&[Access]) -> bool,
     ) -> Result<u64, Refused> {
         if self.row.len() >= self.env.params.limits.row_transactions as usize {
-            self.close_row();
+            self.go_on();
         }
         let result = self.execute_in_row(transaction, guess, &accept);
         if matches!(result, Err(Refused::RowGas | Refused::RowWork | Refused::RowCode | Refused::RowBody))
             && !self.row.is_empty()
         {
-            self.close_row();
+            self.go_on();
             return self.execute_in_row(transaction, guess, &accept);
         }
         result
@@ -253,29 +283,33 @@ impl<'a, S: Source> Run<'a, S> {
     fn execute_in_row(
         &mut self,
         transaction: &Recovered,
-        guess: Option<&Executed>,
+        guess: Option<Guess<'_>>,
         accept: impl Fn(&[Access]) -> bool,
     ) -> Result<u64, Refused> {
-        if let Some(guess) = guess {
+        if let Some((did, uses)) = guess {
             // The plan was made for this, so it is acceptable as it is.
-            if self.row.repeat(transaction, guess)? {
-                return Ok(guess.gas_spent);
+            if self.row.repeat(transaction, did, uses.iter().map(|(number, _)| *number))? {
+                return Ok(did.gas_spent);
             }
         }
         self.chain.ran_twice += 1;
         self.row.push_if(transaction, accept).map(|executed| executed.gas_spent)
     }
 
-    fn close_row(&mut self) {
-        if self.row.is_empty() {
-            return;
+    /// Ends the row, and begins another one of the same chain.
+    fn go_on(&mut self) {
+        self.close_row(|state, effects| state.writes.apply(effects));
+    }
+
+    fn close_row(&mut self, pass: impl FnOnce(&mut Overlay<&'a S>, &RowEffects)) {
+        if !self.row.is_empty() {
+            self.chain.rows.push(self.row.next_row(pass));
+            self.chain.members.push(std::mem::take(&mut self.members));
         }
-        self.chain.rows.push(self.row.next_row(|state, effects| state.writes.apply(effects)));
-        self.chain.members.push(std::mem::take(&mut self.members));
     }
 
     fn finish(mut self) -> Chain {
-        self.close_row();
-        Chain { writes: self.row.finish_with_source().1.writes, ..self.chain }
+        self.close_row(|_, _| ());
+        self.chain
     }
 }

@@ -7,6 +7,7 @@ use alloy_primitives::{
 use ocelli_core::{
     evm::{Code, RowEffects, Source, StateError},
     key::Key,
+    row::ExecutedRow,
     tree::{Leaf, Tree},
     value::{Value, Version},
 };
@@ -88,6 +89,24 @@ impl Writes {
         }
     }
 
+    /// What `rows` did, one after the other.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a ExecutedRow>) -> Self {
+        let mut writes = Self::default();
+        rows.into_iter().for_each(|row| writes.apply(&row.effects));
+        writes
+    }
+
+    /// Version and value of a key that was written.
+    pub fn get(&self, key: &Key) -> Option<(Version, Value)> {
+        // Hashing takes longer than to see that there is nothing.
+        if self.values.is_empty() { None } else { self.values.get(key).copied() }
+    }
+
+    /// Code that was deployed.
+    pub fn code(&self, hash: &B256) -> Option<Code> {
+        self.codes.get(hash).cloned()
+    }
+
     /// Whether nothing was written.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.codes.is_empty()
@@ -112,31 +131,14 @@ impl<S> Overlay<S> {
 
 impl<S: Source> Source for Overlay<S> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        self.writes.values.get(key).map_or_else(|| self.below.load(key), |written| Ok(*written))
+        self.writes.get(key).map_or_else(|| self.below.load(key), Ok)
+    }
+
+    fn load_numbered(&self, key: &Key, number: u32) -> Result<(Version, Value), StateError> {
+        self.writes.get(key).map_or_else(|| self.below.load_numbered(key, number), Ok)
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        self.writes.codes.get(hash).map_or_else(|| self.below.code(hash), |code| Ok(code.clone()))
-    }
-}
-
-/// A state with writes on top that came about side by side: of a key, only the last of those that wrote it counts.
-#[derive(Debug)]
-pub struct Layers<'a, S> {
-    /// What is below.
-    pub below: &'a S,
-    /// What is on top.
-    pub layers: &'a [Writes],
-}
-
-impl<S: Source> Source for Layers<'_, S> {
-    fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let written = self.layers.iter().rev().find_map(|layer| layer.values.get(key));
-        written.map_or_else(|| self.below.load(key), |written| Ok(*written))
-    }
-
-    fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        let made = self.layers.iter().rev().find_map(|layer| layer.codes.get(hash));
-        made.map_or_else(|| self.below.code(hash), |code| Ok(code.clone()))
+        self.writes.code(hash).map_or_else(|| self.below.code(hash), Ok)
     }
 }

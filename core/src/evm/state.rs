@@ -11,7 +11,6 @@ use crate::{
 };
 use alloc::{collections::BTreeMap, vec::Vec};
 use alloy_primitives::{Address, B256, KECCAK256_EMPTY, U256, map::AddressMap};
-use core::cmp::Ordering;
 use revm::{
     Database,
     bytecode::Bytecode,
@@ -55,6 +54,15 @@ pub trait Source {
     /// version 0 and the absent value.
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError>;
 
+    /// [`Source::load`] of a key for which a number stands that the row's caller gave it ([`RowState::find_again`]).
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    fn load_numbered(&self, key: &Key, number: u32) -> Result<(Version, Value), StateError> {
+        let _ = number;
+        self.load(key)
+    }
+
     /// The code with hash `hash`.
     ///
     /// # Errors
@@ -65,6 +73,10 @@ pub trait Source {
 impl<S: Source + ?Sized> Source for &S {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
         (**self).load(key)
+    }
+
+    fn load_numbered(&self, key: &Key, number: u32) -> Result<(Version, Value), StateError> {
+        (**self).load_numbered(key, number)
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {
@@ -118,8 +130,15 @@ pub struct RowState<S> {
     source: S,
     /// The row's keys, each once, in the order in which they were first asked for.
     entries: Vec<Entry>,
-    /// Which of `entries` a key has; empty while they are looked through. Nothing walks it, so how it is made decides nothing.
+    /// Which of `entries` a key has; the first ones, and all once a key is looked for that has no number, unless they are looked
+    /// through. Nothing walks it, so how it is made decides nothing.
     index: Index,
+    /// How many of `entries` are in `index`.
+    indexed: usize,
+    /// Which of `entries` was last that of the key for which a number stands. It may be gone.
+    places: Vec<u32>,
+    /// Whether the row has entries that were added without a number.
+    has_unnumbered: bool,
     codes: BTreeMap<B256, MetCode>,
     /// The number of the running transaction in the row.
     transaction: u32,
@@ -142,6 +161,9 @@ impl<S: Source> RowState<S> {
             source,
             entries: Vec::new(),
             index: Index::default(),
+            indexed: 0,
+            places: Vec::new(),
+            has_unnumbered: false,
             codes: BTreeMap::new(),
             transaction: 0,
             asked: Vec::new(),
@@ -165,11 +187,35 @@ impl<S: Source> RowState<S> {
         let at = match self.find(&key) {
             Some(at) => at,
             None => {
-                let (version, before) = self.source.load(&key)?;
-                let asked_by = self.transaction.wrapping_sub(1);
-                self.add(Entry { key, version, before, now: before, next: None, asked_by })
+                let found = self.source.load(&key)?;
+                self.has_unnumbered = true;
+                self.add(key, found)
             }
         };
+        self.ask(key, at)
+    }
+
+    /// [`Self::entry`] of a key for which `number` stands.
+    fn entry_numbered(&mut self, key: Key, number: u32) -> Result<&mut Entry, StateError> {
+        let at = match self.find_numbered(&key, number) {
+            Some(at) => at,
+            None => {
+                let found = self.source.load_numbered(&key, number)?;
+                let (at, place) = (self.add(key, found), number as usize);
+                if self.places.len() <= place {
+                    self.places.resize(place + 1, u32::MAX);
+                }
+                if let Some(place) = self.places.get_mut(place) {
+                    *place = at as u32;
+                }
+                at
+            }
+        };
+        self.ask(key, at)
+    }
+
+    /// Notes that the running transaction asked for `key`, and gives its entry, which is at `at`.
+    fn ask(&mut self, key: Key, at: usize) -> Result<&mut Entry, StateError> {
         let entry = self.entries.get_mut(at).ok_or(StateError::KeyNotListed(key))?;
         if entry.asked_by != self.transaction {
             entry.asked_by = self.transaction;
@@ -179,36 +225,38 @@ impl<S: Source> RowState<S> {
     }
 
     /// Which of `entries` is that of `key`.
-    fn find(&self, key: &Key) -> Option<usize> {
+    fn find(&mut self, key: &Key) -> Option<usize> {
         if self.entries.len() <= LOOKED_THROUGH {
             return self.entries.iter().position(|entry| entry.key == *key);
         }
+        let missing = self.entries.iter().map(|entry| entry.key).zip(0..).skip(self.indexed);
+        self.index.extend(missing);
+        self.indexed = self.entries.len();
         self.index.get(key).map(|at| *at as usize)
     }
 
-    /// Adds an entry for a key that has none; which of `entries` it is.
-    fn add(&mut self, entry: Entry) -> usize {
-        let at = self.entries.len();
-        self.entries.push(entry);
-        match at.cmp(&LOOKED_THROUGH) {
-            Ordering::Less => {}
-            Ordering::Equal => self.index.extend(self.entries.iter().map(|entry| entry.key).zip(0..)),
-            Ordering::Greater => {
-                self.index.insert(entry.key, at as u32);
-            }
+    /// Which of `entries` is that of `key`, for which `number` stands.
+    fn find_numbered(&mut self, key: &Key, number: u32) -> Option<usize> {
+        let at = self.places.get(number as usize).map(|at| *at as usize);
+        match at.filter(|at| self.entries.get(*at).is_some_and(|entry| entry.key == *key)) {
+            None if self.has_unnumbered => self.find(key),
+            at => at,
         }
-        at
+    }
+
+    /// Adds the entry of a key that has none; which of `entries` it is.
+    fn add(&mut self, key: Key, (version, before): (Version, Value)) -> usize {
+        let asked_by = self.transaction.wrapping_sub(1);
+        self.entries.push(Entry { key, version, before, now: before, next: None, asked_by });
+        self.entries.len() - 1
     }
 
     /// Takes out the entries from `at` on.
     fn truncate(&mut self, at: usize) {
-        if at <= LOOKED_THROUGH {
-            self.index.clear();
-        } else {
-            for entry in self.entries.get(at..).unwrap_or_default() {
-                self.index.remove(&entry.key);
-            }
+        for entry in self.entries.get(at..self.indexed).unwrap_or_default() {
+            self.index.remove(&entry.key);
         }
+        self.indexed = self.indexed.min(at);
         self.entries.truncate(at);
     }
 
@@ -283,9 +331,21 @@ impl<S: Source> RowState<S> {
     }
 
     /// Asks for all that a transaction asked for when it was executed elsewhere. Whether every key holds what it held there.
-    pub(super) fn find_again(&mut self, executed: &Executed) -> Result<bool, StateError> {
+    ///
+    /// `numbers` are what stands for the keys of its accesses, in their order: small ones, in the whole row the same for the same
+    /// key and others for others. By these keys are found without hashing them.
+    pub(super) fn find_again(
+        &mut self,
+        executed: &Executed,
+        numbers: impl IntoIterator<Item = u32>,
+    ) -> Result<bool, StateError> {
+        let mut numbers = numbers.into_iter();
         for access in &executed.accesses {
-            if self.load(access.key)? != access.before {
+            let entry = match numbers.next() {
+                Some(number) => self.entry_numbered(access.key, number)?,
+                None => self.entry(access.key)?,
+            };
+            if entry.now != access.before {
                 return Ok(false);
             }
         }
@@ -361,6 +421,7 @@ impl<S: Source> RowState<S> {
 
     fn take_effects(&mut self) -> RowEffects {
         self.index.clear();
+        (self.indexed, self.has_unnumbered) = (0, false);
         let access = |Entry { key, version, before, now, .. }| Access {
             key,
             version,

@@ -6,13 +6,11 @@
 
 use super::{
     forecast::Forecast,
-    speculate::{Guess, Speculation, speculate},
+    keys::Keys,
+    speculate::{Speculation, Tried, speculate},
 };
 use crate::state::{Overlay, Snapshot};
-use alloy_primitives::{
-    B256,
-    map::{HashMap, hash_map::Entry},
-};
+use alloy_primitives::B256;
 use ocelli_core::{
     access::Access,
     evm::{Code, Env, Executed, Refused, Source, StateError},
@@ -36,15 +34,6 @@ enum Owner {
     Lane(u32),
 }
 
-/// A key that planned transactions use.
-#[derive(Clone, Copy, Debug)]
-struct Planned {
-    /// Which key it is, counted from zero.
-    index: u32,
-    /// Version and value before the block's transactions.
-    before: (Version, Value),
-}
-
 /// A transaction in its chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member {
@@ -60,33 +49,58 @@ pub(super) struct Plan {
     /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
     pub chains: Vec<Vec<Member>>,
     /// What each transaction did when it was tried; none for those that are not planned.
-    pub guesses: Vec<Option<Box<Executed>>>,
+    guesses: Vec<Option<Guessed>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes.
     pub lanes: usize,
     /// How long speculation took, for each chunk of groups.
     pub tried: Vec<Duration>,
-    keys: HashMap<Key, Planned>,
-    /// Of each key, by its index.
+    keys: Keys,
+    /// Of each key, by its number.
     owners: Vec<Owner>,
+    /// Keys that planned transactions use, by number, and whether they change them; transaction after transaction.
+    uses: Vec<Use>,
 }
 
-/// What planned transactions use: for each its index in the list, and which of `uses` are its.
-#[derive(Debug, Default)]
-struct Uses {
-    transactions: Vec<(usize, Range<usize>)>,
-    /// The index of a key, and whether the key is changed.
-    uses: Vec<(u32, bool)>,
-}
+/// The number of a key, and whether the key is changed.
+pub(super) type Use = (u32, bool);
 
-impl Uses {
-    fn of(&self, place: usize) -> &[(u32, bool)] {
-        self.transactions.get(place).map_or(&[], |(_, range)| &self.uses[range.clone()])
-    }
+/// What a transaction did when it was tried, and the keys that it used, in the order of its accesses.
+pub(super) type Guess<'a> = (&'a Executed, &'a [Use]);
+
+/// A guess that is kept.
+#[derive(Debug)]
+struct Guessed {
+    did: Box<Executed>,
+    /// Which of the plan's uses are its.
+    uses: Range<usize>,
 }
 
 impl Plan {
+    /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
+    /// its gas limit are left out.
+    pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &mut Forecast) -> Self {
+        let mut plan = Self::default();
+        let Speculation { guesses, took } = speculate(env, base, transactions, forecast.groups(transactions));
+        plan.tried = took;
+        plan.keep(env.params.gas_limit, guesses);
+        let planned = plan.guesses.iter().enumerate().filter_map(|(index, guess)| Some((index, guess.as_ref()?)));
+        let footprint = |(index, guess): (usize, &Guessed)| Footprint { index, keys: &plan.uses[guess.uses.clone()] };
+        let lanes = lanes::lanes(&planned.map(footprint).collect::<Vec<_>>());
+        plan.lanes = lanes.len();
+        plan.own(&lanes);
+        plan.pack(env.params, &lanes);
+        plan.teach(transactions, &lanes, forecast);
+        plan
+    }
+
+    /// The guess about the transaction at `at`, if it is planned.
+    pub(super) fn guess(&self, at: usize) -> Option<Guess<'_>> {
+        let guess = self.guesses.get(at)?.as_ref()?;
+        Some((&guess.did, &self.uses[guess.uses.clone()]))
+    }
+
     /// Whether a transaction of `lane` may do this while other lanes run.
     pub(super) fn allows(&self, lane: u32, accesses: &[Access]) -> bool {
         accesses.iter().all(|access| match self.owner(&access.key) {
@@ -96,35 +110,23 @@ impl Plan {
         })
     }
 
-    fn owner(&self, key: &Key) -> Option<Owner> {
-        self.owners.get(self.keys.get(key)?.index as usize).copied()
+    /// Whether planned transactions use `key`; no other key is used while lanes run.
+    pub(super) fn knows(&self, key: &Key) -> bool {
+        self.keys.find(key).is_some()
     }
 
-    /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
-    /// its gas limit are left out.
-    pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &mut Forecast) -> Self {
-        let mut plan = Self::default();
-        let Speculation { guesses, took } = speculate(env, base, transactions, forecast.groups(transactions));
-        plan.tried = took;
-        let uses = plan.keep(env.params.gas_limit, guesses);
-        let places = 0..uses.transactions.len();
-        let footprints: Vec<_> = places.map(|index| Footprint { index, keys: uses.of(index) }).collect();
-        let lanes = lanes::lanes(&footprints);
-        plan.lanes = lanes.len();
-        plan.own(&lanes, &uses);
-        plan.pack(env.params, &lanes, &uses);
-        plan.teach(transactions, &lanes, &uses, forecast);
-        plan
+    fn owner(&self, key: &Key) -> Option<Owner> {
+        self.owners.get(self.keys.find(key)? as usize).copied()
     }
 
     /// Keeps what the block has gas for, and numbers the keys.
-    fn keep(&mut self, gas_limit: u64, guesses: Vec<Guess>) -> Uses {
-        let (mut gas, mut uses) = (0_u64, Uses::default());
+    fn keep(&mut self, gas_limit: u64, guesses: Vec<Tried>) {
+        let mut gas = 0_u64;
         self.guesses.reserve(guesses.len());
         self.keys.reserve(2 * guesses.len());
         for (at, guess) in guesses.into_iter().enumerate() {
-            let found = match guess {
-                Ok(found) if gas.saturating_add(found.gas_spent) <= gas_limit => found,
+            let did = match guess {
+                Ok(did) if gas.saturating_add(did.gas_spent) <= gas_limit => did,
                 Ok(_) => break,
                 Err(refused) => {
                     self.refused.push((at, refused));
@@ -132,56 +134,43 @@ impl Plan {
                     continue;
                 }
             };
-            gas += found.gas_spent;
-            let from = uses.uses.len();
-            uses.uses.extend(found.accesses.iter().map(|access| (self.number(access), access.after.is_some())));
-            uses.transactions.push((at, from..uses.uses.len()));
-            self.guesses.push(Some(found));
-        }
-        uses
-    }
-
-    /// The index of an access's key.
-    fn number(&mut self, access: &Access) -> u32 {
-        let index = self.keys.len() as u32;
-        match self.keys.entry(access.key) {
-            Entry::Occupied(entry) => entry.get().index,
-            // Whoever is the first to use a key found it as it was before the block: nobody of the same group whose guess is kept
-            // was earlier, and those that are kept are the first ones.
-            Entry::Vacant(entry) => entry.insert(Planned { index, before: (access.version, access.before) }).index,
+            gas += did.gas_spent;
+            let from = self.uses.len();
+            self.uses.extend(did.accesses.iter().map(|access| (self.keys.number(access), access.after.is_some())));
+            self.guesses.push(Some(Guessed { did, uses: from..self.uses.len() }));
         }
     }
 
-    fn own(&mut self, lanes: &[Vec<usize>], uses: &Uses) {
+    fn own(&mut self, lanes: &[Vec<usize>]) {
         self.owners = vec![Owner::Readers; self.keys.len()];
         for (lane, members) in lanes.iter().enumerate() {
-            for (index, wrote) in members.iter().flat_map(|member| uses.of(*member)) {
-                if *wrote {
-                    self.owners[*index as usize] = Owner::Lane(lane as u32);
+            for guess in members.iter().filter_map(|at| self.guesses[*at].as_ref()) {
+                for (number, wrote) in &self.uses[guess.uses.clone()] {
+                    if *wrote {
+                        self.owners[*number as usize] = Owner::Lane(lane as u32);
+                    }
                 }
             }
         }
     }
 
     /// Tells the forecast what was contended: what transactions did that succeeded, lane by lane.
-    fn teach(&self, transactions: &[Recovered], lanes: &[Vec<usize>], uses: &Uses, forecast: &mut Forecast) {
-        let did = |place: &usize| {
-            let (at, _) = uses.transactions[*place];
-            let guess = self.guesses[at].as_ref().filter(|guess| guess.receipt.success)?;
-            Some((at, guess.accesses.as_slice()))
+    fn teach(&self, transactions: &[Recovered], lanes: &[Vec<usize>], forecast: &mut Forecast) {
+        let did = |at: &usize| {
+            let (did, _) = self.guess(*at).filter(|(did, _)| did.receipt.success)?;
+            Some((*at, did.accesses.as_slice()))
         };
         forecast.learn(transactions, lanes.iter().map(|lane| lane.iter().filter_map(did).collect()));
     }
 
     /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.
-    fn pack(&mut self, params: &Params, lanes: &[Vec<usize>], uses: &Uses) {
+    fn pack(&mut self, params: &Params, lanes: &[Vec<usize>]) {
         let mut open: Vec<Member> = Vec::new();
         let (mut gas, mut work) = (0_u64, 0_u64);
         for (lane, members) in lanes.iter().enumerate() {
-            let members = members.iter().map(|place| Member { at: uses.transactions[*place].0, lane: lane as u32 });
-            let guesses = members.clone().filter_map(|member| self.guesses[member.at].as_ref());
+            let guesses = members.iter().filter_map(|at| self.guess(*at));
             let (lane_gas, lane_work) =
-                guesses.fold((0, 0), |(gas, work), guess| (gas + guess.gas_spent, work + guess.work));
+                guesses.fold((0, 0), |(gas, work), (did, _)| (gas + did.gas_spent, work + did.work));
             let full = open.len() + members.len() > params.limits.row_transactions as usize
                 || gas + lane_gas > params.limits.row_gas
                 || work + lane_work > params.limits.row_work;
@@ -189,7 +178,7 @@ impl Plan {
                 self.chains.push(std::mem::take(&mut open));
                 (gas, work) = (0, 0);
             }
-            open.extend(members);
+            open.extend(members.iter().map(|at| Member { at: *at, lane: lane as u32 }));
             (gas, work) = (gas + lane_gas, work + lane_work);
         }
         if !open.is_empty() {
@@ -207,7 +196,12 @@ pub(super) struct AtHand<'a> {
 
 impl Source for AtHand<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        self.plan.keys.get(key).map_or_else(|| self.base.load(key), |planned| Ok(planned.before))
+        let number = self.plan.keys.find(key);
+        number.map_or_else(|| self.base.load(key), |number| Ok(self.plan.keys.before(number)))
+    }
+
+    fn load_numbered(&self, _: &Key, number: u32) -> Result<(Version, Value), StateError> {
+        Ok(self.plan.keys.before(number))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {

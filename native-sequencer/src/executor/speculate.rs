@@ -5,7 +5,7 @@
 
 use super::plan::Base;
 use crate::state::{Overlay, Writes};
-use alloy_primitives::{Address, B256, map::AddressMap};
+use alloy_primitives::{Address, B256};
 use ocelli_core::{
     evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError},
     key::Key,
@@ -15,19 +15,23 @@ use ocelli_core::{
     value::{Value, Version},
 };
 use rayon::prelude::*;
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 /// Transactions that one core tries at a time, at least, if there are as many.
 const AT_ONCE: usize = 64;
 
 /// What one transaction would do, or why it cannot be.
-pub(super) type Guess = Result<Box<Executed>, Refused>;
+pub(super) type Tried = Result<Box<Executed>, Refused>;
 
 /// What was found, and how long it took.
 #[derive(Debug, Default)]
 pub(super) struct Speculation {
     /// A guess for each of the first transactions.
-    pub(super) guesses: Vec<Guess>,
+    pub(super) guesses: Vec<Tried>,
     /// How long each chunk took, of those that could run side by side.
     pub(super) took: Vec<Duration>,
 }
@@ -91,7 +95,7 @@ fn certain_to_fit(transactions: &[Recovered], gas: u64) -> usize {
 }
 
 /// What a guess cost. A refused transaction may have run to its limit, unless it was invalid from the start.
-fn gas_run(guess: &Guess, transaction: &Recovered) -> u64 {
+fn gas_run(guess: &Tried, transaction: &Recovered) -> u64 {
     match guess {
         Ok(guess) => guess.gas_spent,
         Err(Refused::Invalid(_)) => 0,
@@ -119,7 +123,7 @@ impl Group {
 
     /// What counts of the guess about the next member, which `sender` sent. That it is invalid counts only where nobody else's
     /// transaction made it so: that one may be left out.
-    fn verdict(&mut self, guess: Guess, sender: Address) -> Guess {
+    fn verdict(&mut self, guess: Tried, sender: Address) -> Tried {
         self.is_shared |= *self.first_sender.get_or_insert(sender) != sender;
         if self.is_shared && matches!(guess, Err(Refused::Invalid(_))) { Err(Refused::NotAccepted) } else { guess }
     }
@@ -133,7 +137,7 @@ struct Active {
     group: Group,
     /// How many members are tried in the round.
     count: usize,
-    guesses: Vec<Guess>,
+    guesses: Vec<Tried>,
 }
 
 /// Takes out the groups that transactions of a round are in, whose indexes end before `until`: those that take longest first.
@@ -176,13 +180,14 @@ fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups
     let started = Instant::now();
     let next = |group: &Group, count| group.members[group.tried..group.tried + count].to_vec();
     let members: Vec<Vec<usize>> = groups.iter().map(|active| next(&active.group, active.count)).collect();
-    let accounts = Accounts::of(base, members.iter().flatten().map(|at| &transactions[*at]));
-    let mut executor = RowExecutor::new(env, Overlay::new(&accounts));
+    let named = Named::of(base, members.iter().flatten().map(|at| &transactions[*at]));
+    let mut executor = RowExecutor::new(env, Overlay::new(&named));
     for (Active { group, guesses, .. }, members) in groups.iter_mut().zip(members) {
         executor.next_row(|state, _| state.writes = std::mem::take(&mut group.written));
         // What the last one of a group leaves, nobody finds.
         let last = group.members.last();
         for at in members {
+            named.go_on_to(&transactions[at]);
             guesses.push(try_one(&mut executor, env.params, &transactions[at]));
             executor.next_row(|state, effects| {
                 if Some(&at) != last {
@@ -195,7 +200,7 @@ fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups
     started.elapsed()
 }
 
-fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transaction: &Recovered) -> Guess {
+fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transaction: &Recovered) -> Tried {
     let mut fits = true;
     let result = executor.execute(transaction, |used| {
         fits = fits_a_body(params, transaction, used.len());
@@ -205,28 +210,50 @@ fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transactio
 }
 
 /// A state of which those accounts are at hand that transactions name: they are looked up together.
-struct Accounts<'a> {
+struct Named<'a> {
     base: &'a Base<'a>,
-    known: AddressMap<(Version, Value)>,
+    /// Of one transaction after the other: sender, callee.
+    accounts: Vec<(Address, (Version, Value))>,
+    /// Where those of the running transaction are.
+    running: Cell<Range<usize>>,
 }
 
-impl<'a> Accounts<'a> {
+impl<'a> Named<'a> {
     fn of<'t>(base: &'a Base<'a>, transactions: impl Iterator<Item = &'t Recovered>) -> Self {
-        let named = transactions.flat_map(|transaction| [Some(transaction.sender()), transaction.to().to().copied()]);
-        let keys: Vec<Key> = named.flatten().map(Key::Account).collect();
+        let keys: Vec<Key> = transactions.flat_map(named).map(Key::Account).collect();
         // The rows before the block's transactions write no account.
-        let known = keys.iter().map(Key::address).zip(base.below.at_each(&keys));
-        Self { base, known: known.collect() }
+        let found = base.below.at_each(&keys);
+        let accounts = keys.iter().map(Key::address).zip(found).collect();
+        Self { base, accounts, running: Cell::default() }
+    }
+
+    /// Goes on to the next transaction, which is this one.
+    fn go_on_to(&self, transaction: &Recovered) {
+        let from = self.running.take().end;
+        self.running.set(from..from + named(transaction).count());
+    }
+
+    fn account(&self, address: &Address) -> Option<(Version, Value)> {
+        let running = self.running.take();
+        let of_running = self.accounts.get(running.clone()).unwrap_or_default();
+        let found = of_running.iter().find(|(named, _)| named == address).map(|(_, found)| *found);
+        self.running.set(running);
+        found
     }
 }
 
-impl Source for Accounts<'_> {
+/// The addresses that a transaction names.
+fn named(transaction: &Recovered) -> impl Iterator<Item = Address> {
+    [Some(transaction.sender()), transaction.to().to().copied()].into_iter().flatten()
+}
+
+impl Source for Named<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
         let known = match key {
-            Key::Account(address) => self.known.get(address),
+            Key::Account(address) => self.account(address),
             Key::Slot(..) => None,
         };
-        known.map_or_else(|| self.base.load(key), |known| Ok(*known))
+        known.map_or_else(|| self.base.load(key), Ok)
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {

@@ -4,7 +4,7 @@ mod forecast;
 mod sequential;
 
 use super::{
-    speculate::{Guess, speculate},
+    speculate::{Tried, speculate},
     *,
 };
 use crate::state::Codes;
@@ -86,7 +86,7 @@ fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
 }
 
 /// What is found of transactions before anything is known of them.
-fn try_all(world: &World, calls: &[Recovered]) -> Vec<Guess> {
+fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
     let groups = Forecast::default().groups(calls);
     speculate(&world.env(), &Overlay::new(&world.snapshot), calls, groups).guesses
 }
@@ -121,7 +121,7 @@ fn rounds_go_on_where_groups_were_left() {
     let calls = world.calls(2);
     let together = vec![(0..calls.len()).collect()];
     let guesses = speculate(&world.env(), &Overlay::new(&world.snapshot), &calls, together).guesses;
-    let counted = |guess: &Guess| {
+    let counted = |guess: &Tried| {
         guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {
             ocelli_core::value::Value::Slot(count) => Some(count),
             ocelli_core::value::Value::Account(_) => None,
