@@ -7,6 +7,7 @@ mod budget;
 mod forecast;
 mod keys;
 mod plan;
+mod recent;
 mod speculate;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ use ocelli_core::{
 };
 use plan::{AtHand, Guess, Member, Plan};
 use rayon::prelude::*;
+pub use recent::Recent;
+use recent::Remembered;
 use std::{
     cell::OnceCell,
     time::{Duration, Instant},
@@ -45,6 +48,8 @@ pub struct ExecutedBlock {
     pub ran_twice: usize,
     /// Lanes that the transactions fell into.
     pub lanes: usize,
+    /// Keys that were read and not changed, but perhaps by those that surprised, with version and value.
+    pub read: Vec<(Key, Version, Value)>,
     /// How long what could run side by side took.
     pub trace: Trace,
 }
@@ -66,7 +71,7 @@ impl ExecutedBlock {
 }
 
 /// Executes `transactions`, the first `promised` of which are promised, as one block on `snapshot`. What `forecast` learned from
-/// the blocks before makes it faster, and it learns from this one.
+/// the blocks before makes it faster, and it learns from this one; so does what is `recent`, if it belongs to this state.
 ///
 /// # Errors
 /// [`StateError`] if the snapshot lacks code that its state refers to.
@@ -76,13 +81,15 @@ pub fn execute(
     transactions: &[Recovered],
     promised: usize,
     forecast: &mut Forecast,
+    recent: &Recent,
 ) -> Result<ExecutedBlock, StateError> {
-    let mut base = Overlay::new(snapshot);
+    let mut base = Overlay::new(Remembered::new(snapshot, recent));
     let opening = execute_opening(env, &base)?;
     base.writes.apply(&opening.effects);
     let mut plan = Plan::new(env, &base, transactions, forecast);
     let refused = std::mem::take(&mut plan.refused);
     let tried = std::mem::take(&mut plan.tried);
+    let read = plan.read_only();
     let base = AtHand { base: &base, plan: &plan };
 
     let promised = &transactions[..promised.min(transactions.len())];
@@ -94,6 +101,7 @@ pub fn execute(
         members: vec![Vec::new()],
         refused,
         lanes: plan.lanes,
+        read,
         trace: Trace { tried, ran: chains.iter().map(|chain| chain.took).collect() },
         ..ExecutedBlock::default()
     };

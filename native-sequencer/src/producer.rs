@@ -18,7 +18,7 @@ use crate::{
     block::{Damaged, SealedBlock},
     chain::{Chain, Head},
     clock::now_ms,
-    executor::{self, ExecutedBlock, Forecast},
+    executor::{self, ExecutedBlock, Forecast, Recent},
     limits,
     pool::{Pool, Taken},
     state::Snapshot,
@@ -77,6 +77,7 @@ pub struct Producer {
     term: u64,
     lie: Option<Lie>,
     forecast: Forecast,
+    recent: Recent,
     sealer: Sealer,
 }
 
@@ -97,7 +98,7 @@ impl Producer {
         }
         let term = chain.head().header.term;
         let sealer = Sealer::start(chain.clone(), pool.clone(), store).map_err(ProducerError::Thread)?;
-        Ok(Self { chain, pool, key, term, lie, forecast: Forecast::default(), sealer })
+        Ok(Self { chain, pool, key, term, lie, forecast: Forecast::default(), recent: Recent::default(), sealer })
     }
 
     /// The term of the blocks that it makes.
@@ -208,7 +209,7 @@ impl Producer {
         let snapshot = Snapshot { tree: head.state.clone(), codes: self.chain.codes() };
         while !transactions.is_empty() {
             let first = promised.min(transactions.len());
-            let executed = executor::execute(env, &snapshot, transactions, first, &mut self.forecast);
+            let executed = executor::execute(env, &snapshot, transactions, first, &mut self.forecast, &self.recent);
             let mut executed = executed.map_err(ProducerError::State)?;
             let fewer = if transactions.len() > promised {
                 (transactions.len() / 2).max(promised)
@@ -233,6 +234,8 @@ impl Producer {
             match assemble_by(&AllThreads, config, &head.header, &mut ancestors, moment, tree, &executed.rows) {
                 Ok(assembled) if fits => {
                     let refused = refused(transactions, &executed);
+                    let roots = (tree.root(), assembled.state.root());
+                    self.recent.go_on(roots, executed.read.drain(..), &assembled.writes);
                     return Ok((Some((executed, assembled, ancestors)), refused));
                 }
                 // Half of them, then: the first alone always fits, or is refused by the rules of a row.

@@ -5,7 +5,7 @@ use crate::{
     block::SealedBlock,
     chain::Head,
     dev,
-    executor::{self, ExecutedBlock, Forecast},
+    executor::{self, ExecutedBlock, Forecast, Recent},
     genesis_file::{Genesis, GenesisFile},
     state::{Codes, Snapshot},
     store::Store,
@@ -83,6 +83,7 @@ pub struct MeasuredChain {
     ancestors: Frontier,
     snapshot: Snapshot,
     forecast: Forecast,
+    recent: Recent,
 }
 
 impl MeasuredChain {
@@ -106,6 +107,7 @@ impl MeasuredChain {
             ancestors: Frontier::default(),
             snapshot: Snapshot { tree: genesis.state.clone(), codes },
             forecast: Forecast::default(),
+            recent: Recent::default(),
             genesis,
             store: Arc::new(store),
         })
@@ -138,7 +140,8 @@ impl MeasuredChain {
         let Head { header: head, state: tree, ancestors, .. } = recovered.head;
         let snapshot = Snapshot { tree, codes: recovered.codes };
         let store = Arc::new(store);
-        Ok((Self { genesis, store, key, head, ancestors, snapshot, forecast: Forecast::default() }, took))
+        let (forecast, recent) = (Forecast::default(), Recent::default());
+        Ok((Self { genesis, store, key, head, ancestors, snapshot, forecast, recent }, took))
     }
 
     /// Makes the next block of all of `raw`, one stage after the other.
@@ -181,7 +184,7 @@ impl MeasuredChain {
 
     fn execute_by(&self, recovered: &[Recovered], forecast: &mut Forecast) -> Result<ExecutedBlock, BenchError> {
         let env = Env::after(&self.genesis.config, &self.head, self.next_time_ms());
-        let executed = executor::execute(&env, &self.snapshot, recovered, 0, forecast)?;
+        let executed = executor::execute(&env, &self.snapshot, recovered, 0, forecast, &self.recent)?;
         if executed.refused.is_empty() { Ok(executed) } else { Err(BenchError::Invalid("a transaction was refused")) }
     }
 
@@ -211,6 +214,8 @@ impl MeasuredChain {
         for (hash, code) in executed.rows.iter().flat_map(|row| &row.effects.codes_made) {
             self.snapshot.codes.insert(*hash, code.clone());
         }
+        let roots = (self.snapshot.tree.root(), assembled.state.root());
+        self.recent.go_on(roots, executed.read.iter().copied(), &assembled.writes);
         self.snapshot.tree = assembled.state.clone();
         let parent = std::mem::replace(&mut self.head, assembled.header.clone());
         Ok(UnsealedBlock { stages, parent, signed, parent_ancestors, executed, assembled, recovered })

@@ -70,6 +70,11 @@ impl Keys {
         self.numbers.find(self.hashing.hash_one(key), is_it).copied()
     }
 
+    /// Each key with version and value before the block's transactions, by number.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Version, Value)> {
+        self.known.iter().map(|known| (known.key, known.before.0, known.before.1))
+    }
+
     /// Version and value, before the block's transactions, of the key that has this number.
     pub(super) fn before(&self, number: u32) -> (Version, Value) {
         self.known[number as usize].before

@@ -7,9 +7,10 @@
 use super::{
     forecast::Forecast,
     keys::Keys,
+    recent::Remembered,
     speculate::{Speculation, Tried, speculate},
 };
-use crate::state::{Overlay, Snapshot};
+use crate::state::Overlay;
 use alloy_primitives::B256;
 use ocelli_core::{
     access::Access,
@@ -23,7 +24,7 @@ use ocelli_core::{
 use std::{ops::Range, time::Duration};
 
 /// The state that a block begins on.
-pub(super) type Base<'a> = Overlay<&'a Snapshot>;
+pub(super) type Base<'a> = Overlay<Remembered<'a>>;
 
 /// Who may use a key while rows run in parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +114,12 @@ impl Plan {
     /// Whether planned transactions use `key`; no other key is used while lanes run.
     pub(super) fn knows(&self, key: &Key) -> bool {
         self.keys.find(key).is_some()
+    }
+
+    /// The keys that planned transactions read and none of them is expected to change, with what they hold.
+    pub(super) fn read_only(&self) -> Vec<(Key, Version, Value)> {
+        let read_only = self.keys.iter().zip(&self.owners).filter(|(_, owner)| **owner == Owner::Readers);
+        read_only.map(|(known, _)| known).collect()
     }
 
     fn owner(&self, key: &Key) -> Option<Owner> {

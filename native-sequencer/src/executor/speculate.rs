@@ -222,7 +222,7 @@ impl<'a> Named<'a> {
     fn of<'t>(base: &'a Base<'a>, transactions: impl Iterator<Item = &'t Recovered>) -> Self {
         let keys: Vec<Key> = transactions.flat_map(named).map(Key::Account).collect();
         // The rows before the block's transactions write no account.
-        let found = base.below.at_each(&keys);
+        let found = base.below.snapshot.at_each(&keys);
         let accounts = keys.iter().map(Key::address).zip(found).collect();
         Self { base, accounts, running: Cell::default() }
     }

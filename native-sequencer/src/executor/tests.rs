@@ -88,7 +88,7 @@ fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
     let groups = Forecast::default().groups(calls);
-    speculate(&world.env(), &Overlay::new(&world.snapshot), calls, groups).guesses
+    speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), calls, groups).guesses
 }
 
 #[test]
@@ -97,7 +97,8 @@ fn no_more_is_tried_than_fills_a_block() {
     let calls = world.calls(2);
     let tried = try_all(&world, &calls).len() as u64;
     assert!(tried <= BLOCK_GAS / CALL_GAS + 1, "{tried}");
-    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default()).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default(), &Recent::default())
+        .expect("executes");
     assert_eq!(block.gas_used(), BLOCK_GAS);
 }
 
@@ -110,7 +111,8 @@ fn what_no_row_can_hold_leaves_nothing_to_those_behind_it() {
     params.limits.row_gas = 40_000;
     let env = Env { params: &params, ..world.env() };
     let together = vec![(0..calls.len()).collect()];
-    let guesses = speculate(&env, &Overlay::new(&world.snapshot), &calls, together).guesses;
+    let guesses =
+        speculate(&env, &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together).guesses;
     assert!(guesses.iter().all(|guess| *guess == Err(Refused::RowGas)), "{guesses:?}");
 }
 
@@ -120,7 +122,9 @@ fn rounds_go_on_where_groups_were_left() {
     let mut world = World::new(&hex!("5f 54 6001 01 5f 55 00"));
     let calls = world.calls(2);
     let together = vec![(0..calls.len()).collect()];
-    let guesses = speculate(&world.env(), &Overlay::new(&world.snapshot), &calls, together).guesses;
+    let guesses =
+        speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together)
+            .guesses;
     let counted = |guess: &Tried| {
         guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {
             ocelli_core::value::Value::Slot(count) => Some(count),
@@ -139,7 +143,8 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
     assert!(calls.len() as u64 * CALL_GAS > 10 * BLOCK_GAS);
     let guesses = try_all(&world, &calls);
     assert_eq!(guesses.iter().filter(|guess| guess.is_ok()).count(), calls.len());
-    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default()).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default(), &Recent::default())
+        .expect("executes");
     assert!(included(&block, &calls).len() > 20, "{}", included(&block, &calls).len());
     assert_eq!(block.refused, []);
 }
@@ -148,7 +153,8 @@ fn gas_that_is_set_aside_and_not_spent_is_no_waste() {
 fn transactions_that_spend_more_than_expected_wait_for_the_next_block() {
     let mut world = World::new(TRAP);
     let calls = world.calls(2);
-    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default()).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 0, &mut Forecast::default(), &Recent::default())
+        .expect("executes");
     assert!(block.gas_used() <= BLOCK_GAS, "{}", block.gas_used());
     assert_eq!(block.refused, []);
     // What is left out of each sender's is what comes last.
@@ -168,7 +174,8 @@ fn what_is_promised_finds_gas_though_it_surprises() {
     let filler = &mut world.wallets[2];
     filler.nonce = 0;
     calls.extend((0..110).map(|_| filler.transfer(Address::repeat_byte(0xaa), 1)));
-    let block = execute(&world.env(), &world.snapshot, &calls, 2, &mut Forecast::default()).expect("executes");
+    let block = execute(&world.env(), &world.snapshot, &calls, 2, &mut Forecast::default(), &Recent::default())
+        .expect("executes");
     assert_eq!(block.surprises, 1);
     let included = included(&block, &calls);
     for promised in &calls[..2] {

@@ -22,7 +22,7 @@ fn calls(world: &mut World, arguments: impl Fn(usize) -> Vec<u8>) -> Vec<Recover
 }
 
 fn run(world: &World, calls: &[Recovered], forecast: &mut Forecast) -> ExecutedBlock {
-    execute(&world.env(), &world.snapshot, calls, 0, forecast).expect("executes")
+    execute(&world.env(), &world.snapshot, calls, 0, forecast, &Recent::default()).expect("executes")
 }
 
 #[test]

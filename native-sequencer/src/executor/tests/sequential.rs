@@ -4,7 +4,7 @@
 //! `OCELLI_EXECUTED` names how many transactions are executed; a million of them take an optimised build some minutes:
 //! `OCELLI_EXECUTED=1000000 cargo test --release --workspace --lib equals_one_after_the_other`.
 
-use super::super::{ExecutedBlock, Forecast, execute};
+use super::super::{ExecutedBlock, Forecast, Recent, execute};
 use crate::state::{Codes, Overlay, Snapshot, Writes};
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
@@ -134,10 +134,36 @@ fn check_rows_give_columns(
     assert_eq!((&rebuilt.writes, rebuilt.state.root()), (&block.writes, block.state.root()));
 }
 
+/// What is remembered changes nothing, and is what the state holds.
+fn check_what_is_remembered(world: &World, block: &ExecutedBlock, again: impl FnOnce(&Recent) -> ExecutedBlock) {
+    let tree = &world.snapshot.tree;
+    let used = block.rows.iter().flat_map(|row| &row.effects.accesses).map(|access| access.key);
+    let held = used.map(|key| world.snapshot.load(&key).map(|(version, value)| (key, version, value)));
+    let mut recent = Recent::default();
+    recent.go_on((tree.root(), tree.root()), held.collect::<Result<Vec<_>, _>>().expect("values"), &[]);
+    let again = again(&recent);
+    let effects = |block: &ExecutedBlock| block.rows.iter().map(|row| row.effects.accesses.clone()).collect::<Vec<_>>();
+    assert_eq!(effects(&again), effects(block));
+
+    let chain = &world.chain;
+    let Ok(made) = assemble(&chain.config, &chain.head, &mut Frontier::default(), (1, 0), tree, &block.rows) else {
+        return;
+    };
+    recent.go_on((tree.root(), made.state.root()), block.read.iter().copied(), &made.writes);
+    let after = Snapshot { tree: made.state, codes: world.snapshot.codes.clone() };
+    for (key, found) in recent.iter() {
+        assert_eq!(Ok(found), after.load(&key), "{key:?}");
+    }
+}
+
 fn check(world: &World, threads: &ThreadPool, forecast: &mut Forecast) -> usize {
     let env = Env::after(&world.chain.config, &world.chain.head, world.chain.head.time_ms + 100);
-    let block = threads.install(|| execute(&env, &world.snapshot, &world.transactions, 0, forecast));
-    let block = block.expect("executes");
+    let run = |forecast: &mut Forecast, recent: &Recent| {
+        threads.install(|| execute(&env, &world.snapshot, &world.transactions, 0, forecast, recent)).expect("executes")
+    };
+    let mut as_before = forecast.clone();
+    let block = run(forecast, &Recent::default());
+    check_what_is_remembered(world, &block, |recent| run(&mut as_before, recent));
     let by_bytes: HashMap<&Bytes, &Recovered> = world.transactions.iter().map(|one| (one.encoded(), one)).collect();
     let order: Vec<&Recovered> =
         block.rows.iter().flat_map(|row| &row.transactions).map(|bytes| by_bytes[bytes]).collect();
