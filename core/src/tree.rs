@@ -139,26 +139,10 @@ impl Tree {
     pub fn get_many(&self, paths: &[B256]) -> Vec<Option<Leaf>> {
         let mut links = vec![self.root.link; paths.len()];
         for (paths, links) in paths.chunks(WALKS).zip(links.chunks_mut(WALKS)) {
-            self.walk_down(paths, links);
+            self.chunks.walk_down(0, paths, links, |_| ());
         }
         let leaf = |(path, link): (&B256, Link)| self.chunks.leaf(link).filter(|leaf| leaf.path == *path);
         paths.iter().zip(links).map(leaf).collect()
-    }
-
-    /// Brings each link from the root to where its path leads.
-    fn walk_down(&self, paths: &[B256], links: &mut [Link]) {
-        let (mut depth, mut under_way) = (0, true);
-        while under_way {
-            under_way = false;
-            for (path, link) in paths.iter().zip(links.iter_mut()) {
-                let Target::Node(number) = link.target() else { continue };
-                let node = self.chunks.links(number);
-                *link = node.map_or(Link::EMPTY, |links| links.half(path_bit(path, depth)));
-                self.chunks.fetch(*link);
-                under_way = true;
-            }
-            depth += 1;
-        }
     }
 
     /// Inserts and replaces leaves, each node above them hashed once.

@@ -5,7 +5,7 @@
 //! not matter, because what a version reaches is not written to while that version lives (see [`super::versions`]).
 
 use super::{Leaf, NodeHash, packed};
-use crate::cpu::prefetch;
+use crate::{cpu::prefetch, prefix::path_bit};
 use alloc::{sync::Arc, vec::Vec};
 use alloy_primitives::B256;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
@@ -201,6 +201,24 @@ impl Chunks {
                     prefetch(last);
                 }
             }
+        }
+    }
+
+    /// Brings each link, which is at `depth` on the way of its path, to where that leads. The walks take turns, so that one goes on
+    /// while another waits for memory; `meet` is told each node that they come to.
+    pub(super) fn walk_down(&self, mut depth: u16, paths: &[B256], links: &mut [Link], meet: impl Fn(u32)) {
+        let mut under_way = true;
+        while under_way {
+            under_way = false;
+            for (path, link) in paths.iter().zip(links.iter_mut()) {
+                let Target::Node(number) = link.target() else { continue };
+                meet(number);
+                let node = self.links(number);
+                *link = node.map_or(Link::EMPTY, |links| links.half(path_bit(path, depth)));
+                self.fetch(*link);
+                under_way = true;
+            }
+            depth += 1;
         }
     }
 
