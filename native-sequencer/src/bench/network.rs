@@ -161,19 +161,12 @@ fn runtime() -> Result<tokio::runtime::Runtime, BenchError> {
 pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<Figure>, BenchError> {
     let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
     let mut ours = Target::new(Process::ocelli(&world.genesis(0)?, dir)?, world);
-    let mut peer = match &size.anvil {
-        Some(binary) => {
-            let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
-            Some(Target::new(Process::anvil(binary, &world)?, world))
-        }
-        None => None,
-    };
     let mut figures = Vec::new();
     for (at, method) in [Method::Send, Method::SendSync].into_iter().enumerate() {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for round in 0..size.rounds {
             own.push(ours.turn(method, size)?);
-            match peer.as_mut().map(|peer| peer.turn(method, size)) {
+            match size.anvil.as_deref().map(|binary| turn_of_anvil(binary, method, size)) {
                 Some(Ok(turn)) => others.push(turn),
                 Some(Err(error)) => tracing::warn!("no figure of {}: {error}", process::ANVIL),
                 None => {}
@@ -195,6 +188,12 @@ pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec
         progress((4 + at) as f64 / 5.0);
     }
     Ok(figures)
+}
+
+/// A turn of an anvil of its own: it goes on mining what it took long after a turn, which would be no turn of the others'.
+fn turn_of_anvil(binary: &Path, method: Method, size: &Size) -> Result<Turn, BenchError> {
+    let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
+    Target::new(Process::anvil(binary, &world)?, world).turn(method, size)
 }
 
 /// Figures of promises, and whether they are asked for beside a long lane.
