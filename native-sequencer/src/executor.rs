@@ -59,7 +59,7 @@ pub struct ExecutedBlock {
 pub struct Trace {
     /// Speculation: each chunk of groups.
     pub tried: Vec<Duration>,
-    /// Execution: each chain of rows.
+    /// Execution: each chain of rows, and learning from the plan.
     pub ran: Vec<Duration>,
 }
 
@@ -95,14 +95,15 @@ pub fn execute(
     let promised = &transactions[..promised.min(transactions.len())];
     let budget = Budget::new(env.params.gas_limit, promised.iter().map(|one| one.gas_limit()));
     let run = |chain: &Vec<Member>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
-    let chains: Vec<Chain> = plan.chains.par_iter().map(run).collect();
+    let run_all = || plan.chains.par_iter().map(run).collect::<Vec<Chain>>();
+    let (chains, taught) = rayon::join(run_all, || plan.teach(transactions, forecast));
     let mut block = ExecutedBlock {
         rows: vec![opening],
         members: vec![Vec::new()],
         refused,
-        lanes: plan.lanes,
+        lanes: plan.lanes.len(),
         read,
-        trace: Trace { tried, ran: chains.iter().map(|chain| chain.took).collect() },
+        trace: Trace { tried, ran: chains.iter().map(|chain| chain.took).chain([taught]).collect() },
         ..ExecutedBlock::default()
     };
     let mut late: Vec<usize> = Vec::new();

@@ -16,18 +16,7 @@ pub(super) trait Vector: Copy {
     /// Puts the lanes back to where [`Vector::load`] takes them from.
     fn store<const FIRST: usize>(self, lanes: &mut [u64; LANES]);
     /// The words of the blocks in the lanes from `FIRST` on.
-    #[inline(always)]
-    fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS] {
-        let mut words = [Self::splat(0); RATE_WORDS];
-        for (at, word) in words.iter_mut().enumerate() {
-            let mut lanes = [0; LANES];
-            for (lane, block) in lanes.iter_mut().zip(&blocks.0) {
-                *lane = u64::from_le_bytes(block.as_chunks().0[at]);
-            }
-            *word = Self::load::<FIRST>(&lanes);
-        }
-        words
-    }
+    fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS];
 
     /// Puts the words of hashes to the lanes from `FIRST` on.
     #[inline(always)]
@@ -177,6 +166,29 @@ fn round<V: Vector>(a: &State<V>, constant: u64) -> State<V> {
 #[inline(always)]
 fn moved<V: Vector>(a: &State<V>, (parity, turned): (&[V; 5], &[V; 5]), at: usize, by: u32) -> V {
     a[at].xor3(parity[(at + 4) % 5], turned[(at + 1) % 5]).rotate(by)
+}
+
+/// The word of a block at a place.
+#[inline(always)]
+pub(super) fn word(block: &[u8; RATE], at: usize) -> u64 {
+    u64::from_le_bytes(block.as_chunks().0[at])
+}
+
+/// The last word of each block.
+#[inline(always)]
+pub(super) fn last_words(blocks: &Blocks) -> [u64; LANES] {
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = &blocks.0;
+    let last = RATE_WORDS - 1;
+    [
+        word(b0, last),
+        word(b1, last),
+        word(b2, last),
+        word(b3, last),
+        word(b4, last),
+        word(b5, last),
+        word(b6, last),
+        word(b7, last),
+    ]
 }
 
 #[inline(always)]

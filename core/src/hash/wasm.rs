@@ -2,7 +2,7 @@
 
 use super::{
     batch::{Blocks, Hashes, LANES},
-    permutation::{self, Vector},
+    permutation::{self, RATE_WORDS, Vector, last_words, word},
     sponge::States,
 };
 use core::arch::wasm32::*;
@@ -54,6 +54,20 @@ struct V2(v128);
 
 impl Vector for V2 {
     const LANES: usize = 2;
+
+    #[inline(always)]
+    fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS] {
+        let (first, second) = (&blocks.0[FIRST], &blocks.0[FIRST + 1]);
+        let mut words = [Self::load::<FIRST>(&last_words(blocks)); RATE_WORDS];
+        for (at, pair) in words.as_chunks_mut().0.iter_mut().enumerate() {
+            // Two words of each block, one after the other: one load.
+            let of_first = u64x2(word(first, 2 * at), word(first, 2 * at + 1));
+            let of_second = u64x2(word(second, 2 * at), word(second, 2 * at + 1));
+            *pair =
+                [Self(u64x2_shuffle::<0, 2>(of_first, of_second)), Self(u64x2_shuffle::<1, 3>(of_first, of_second))];
+        }
+        words
+    }
 
     #[inline(always)]
     fn load<const FIRST: usize>(lanes: &[u64; LANES]) -> Self {

@@ -5,7 +5,7 @@
 
 use super::{
     batch::{Blocks, Hashes, LANES, RATE, WORD},
-    permutation::{self, HASH_WORDS, RATE_WORDS, Vector},
+    permutation::{self, HASH_WORDS, RATE_WORDS, Vector, last_words},
     sponge::States,
 };
 use crate::cpu;
@@ -93,11 +93,9 @@ impl Vector for V8 {
 
     #[inline(always)]
     fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS] {
-        let [b0, b1, b2, b3, b4, b5, b6, b7] = &blocks.0;
         let [w0, w1, w2, w3, w4, w5, w6, w7] = Self::eight_words::<0>(blocks);
         let [w8, w9, w10, w11, w12, w13, w14, w15] = Self::eight_words::<8>(blocks);
-        let last = [last(b0), last(b1), last(b2), last(b3), last(b4), last(b5), last(b6), last(b7)];
-        let w16 = Self::load::<FIRST>(&last);
+        let w16 = Self::load::<FIRST>(&last_words(blocks));
         [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15, w16]
     }
 
@@ -161,12 +159,6 @@ impl Vector for V8 {
     }
 }
 
-/// The last word of a block.
-#[inline(always)]
-fn last(block: &[u8; RATE]) -> u64 {
-    block.last_chunk().map_or(0, |word| u64::from_le_bytes(*word))
-}
-
 impl V8 {
     /// Eight words of each block, the one at `AT` first.
     #[inline(always)]
@@ -200,8 +192,38 @@ impl V8 {
 #[derive(Clone, Copy)]
 struct V4(__m256i);
 
+impl V4 {
+    /// Four words of the blocks in the lanes from `FIRST` on, the one at `AT` first.
+    #[inline(always)]
+    fn four_words<const FIRST: usize, const AT: usize>(blocks: &Blocks) -> [Self; 4] {
+        const { assert!(FIRST + 4 <= LANES && AT + 4 <= RATE_WORDS) }
+        let [b0, b1, b2, b3] = [&blocks.0[FIRST], &blocks.0[FIRST + 1], &blocks.0[FIRST + 2], &blocks.0[FIRST + 3]];
+        // SAFETY: the kernel has AVX2; of each block 32 bytes are read from word `AT` on, and it has these.
+        unsafe {
+            let words = |block: &[u8; RATE]| _mm256_loadu_si256(block.as_ptr().add(AT * WORD).cast());
+            let pairs = |a, b| (_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b));
+            let (even01, odd01) = pairs(words(b0), words(b1));
+            let (even23, odd23) = pairs(words(b2), words(b3));
+            let fours = |a, b| (_mm256_permute2x128_si256::<0x20>(a, b), _mm256_permute2x128_si256::<0x31>(a, b));
+            let (w0, w2) = fours(even01, even23);
+            let (w1, w3) = fours(odd01, odd23);
+            [Self(w0), Self(w1), Self(w2), Self(w3)]
+        }
+    }
+}
+
 impl Vector for V4 {
     const LANES: usize = 4;
+
+    #[inline(always)]
+    fn load_blocks<const FIRST: usize>(blocks: &Blocks) -> [Self; RATE_WORDS] {
+        let [w0, w1, w2, w3] = Self::four_words::<FIRST, 0>(blocks);
+        let [w4, w5, w6, w7] = Self::four_words::<FIRST, 4>(blocks);
+        let [w8, w9, w10, w11] = Self::four_words::<FIRST, 8>(blocks);
+        let [w12, w13, w14, w15] = Self::four_words::<FIRST, 12>(blocks);
+        let w16 = Self::load::<FIRST>(&last_words(blocks));
+        [w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13, w14, w15, w16]
+    }
 
     #[inline(always)]
     fn load<const FIRST: usize>(lanes: &[u64; LANES]) -> Self {

@@ -18,6 +18,7 @@ use ocelli_core::{
     lanes::{self, Footprint},
     transaction::Recovered,
 };
+use rayon::prelude::*;
 use std::hash::BuildHasher;
 
 /// Kinds of calls that are remembered; then those are forgotten of which none came while as many others did.
@@ -26,6 +27,8 @@ const CALLS: usize = 1 << 16;
 const KEYS_OF_CALL: usize = 4;
 /// Transactions of a lane that tell which of its keys are contended, evenly from all of it.
 const SAMPLE: usize = 16;
+/// Transactions that one core looks at in one go.
+const AT_ONCE: usize = 1_024;
 /// Words of calldata that are looked at for addresses.
 const WORDS: usize = 16;
 
@@ -84,19 +87,38 @@ struct Users {
     changed: bool,
 }
 
+/// The keys that some transactions are expected to fight over, one transaction after the other.
+#[derive(Debug, Default)]
+struct Expected {
+    keys: Vec<(Contended, bool)>,
+    /// Where those of each transaction end.
+    ends: Vec<usize>,
+}
+
+impl Expected {
+    fn of_each(&self) -> impl Iterator<Item = &[(Contended, bool)]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| &self.keys[start..*end])
+    }
+}
+
 impl Forecast {
     /// `transactions` by what is expected to be contended: those that may use the same of it are together, and so are each
     /// sender's. Their indexes, in order.
     pub(super) fn groups(&self, transactions: &[Recovered]) -> Vec<Vec<usize>> {
-        let (mut keys, mut ends) = (Vec::new(), Vec::with_capacity(transactions.len()));
-        for transaction in transactions {
-            self.expect(transaction, |key| keys.push((key, true)));
-            ends.push(keys.len());
-        }
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let footprint = |(index, (start, end))| Footprint { index, keys: &keys[start..end] };
-        let footprints: Vec<_> = starts.zip(ends.iter().copied()).enumerate().map(footprint).collect();
+        let expected: Vec<Expected> = transactions.par_chunks(AT_ONCE).map(|some| self.expected(some)).collect();
+        let footprint = |(index, keys)| Footprint { index, keys };
+        let footprints: Vec<_> = expected.iter().flat_map(Expected::of_each).enumerate().map(footprint).collect();
         lanes::lanes(&footprints)
+    }
+
+    fn expected(&self, transactions: &[Recovered]) -> Expected {
+        let mut expected = Expected::default();
+        for transaction in transactions {
+            self.expect(transaction, |key| expected.keys.push((key, true)));
+            expected.ends.push(expected.keys.len());
+        }
+        expected
     }
 
     fn expect(&self, transaction: &Recovered, mut take: impl FnMut(Contended)) {

@@ -21,7 +21,10 @@ use ocelli_core::{
     transaction::Recovered,
     value::{Value, Version},
 };
-use std::{ops::Range, time::Duration};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 /// The state that a block begins on.
 pub(super) type Base<'a> = Overlay<Remembered<'a>>;
@@ -53,8 +56,8 @@ pub(super) struct Plan {
     guesses: Vec<Option<Guessed>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
-    /// Lanes.
-    pub lanes: usize,
+    /// Lanes, and the transactions of each.
+    pub lanes: Vec<Vec<usize>>,
     /// How long speculation took, for each chunk of groups.
     pub tried: Vec<Duration>,
     keys: Keys,
@@ -81,18 +84,16 @@ struct Guessed {
 impl Plan {
     /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
     /// its gas limit are left out.
-    pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &mut Forecast) -> Self {
+    pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &Forecast) -> Self {
         let mut plan = Self::default();
         let Speculation { guesses, took } = speculate(env, base, transactions, forecast.groups(transactions));
         plan.tried = took;
         plan.keep(env.params.gas_limit, guesses);
         let planned = plan.guesses.iter().enumerate().filter_map(|(index, guess)| Some((index, guess.as_ref()?)));
         let footprint = |(index, guess): (usize, &Guessed)| Footprint { index, keys: &plan.uses[guess.uses.clone()] };
-        let lanes = lanes::lanes(&planned.map(footprint).collect::<Vec<_>>());
-        plan.lanes = lanes.len();
-        plan.own(&lanes);
-        plan.pack(env.params, &lanes);
-        plan.teach(transactions, &lanes, forecast);
+        plan.lanes = lanes::lanes(&planned.map(footprint).collect::<Vec<_>>());
+        plan.own();
+        plan.pack(env.params);
         plan
     }
 
@@ -148,9 +149,9 @@ impl Plan {
         }
     }
 
-    fn own(&mut self, lanes: &[Vec<usize>]) {
+    fn own(&mut self) {
         self.owners = vec![Owner::Readers; self.keys.len()];
-        for (lane, members) in lanes.iter().enumerate() {
+        for (lane, members) in self.lanes.iter().enumerate() {
             for guess in members.iter().filter_map(|at| self.guesses[*at].as_ref()) {
                 for (number, wrote) in &self.uses[guess.uses.clone()] {
                     if *wrote {
@@ -161,20 +162,23 @@ impl Plan {
         }
     }
 
-    /// Tells the forecast what was contended: what transactions did that succeeded, lane by lane.
-    fn teach(&self, transactions: &[Recovered], lanes: &[Vec<usize>], forecast: &mut Forecast) {
+    /// Tells the forecast what was contended: what transactions did that succeeded, lane by lane. How long that took.
+    pub(super) fn teach(&self, transactions: &[Recovered], forecast: &mut Forecast) -> Duration {
+        let started = Instant::now();
         let did = |at: &usize| {
             let (did, _) = self.guess(*at).filter(|(did, _)| did.receipt.success)?;
             Some((*at, did.accesses.as_slice()))
         };
-        forecast.learn(transactions, lanes.iter().map(|lane| lane.iter().filter_map(did).collect()));
+        forecast.learn(transactions, self.lanes.iter().map(|lane| lane.iter().filter_map(did).collect()));
+        started.elapsed()
     }
 
     /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.
-    fn pack(&mut self, params: &Params, lanes: &[Vec<usize>]) {
+    fn pack(&mut self, params: &Params) {
+        let mut chains = Vec::new();
         let mut open: Vec<Member> = Vec::new();
         let (mut gas, mut work) = (0_u64, 0_u64);
-        for (lane, members) in lanes.iter().enumerate() {
+        for (lane, members) in self.lanes.iter().enumerate() {
             let guesses = members.iter().filter_map(|at| self.guess(*at));
             let (lane_gas, lane_work) =
                 guesses.fold((0, 0), |(gas, work), (did, _)| (gas + did.gas_spent, work + did.work));
@@ -182,15 +186,16 @@ impl Plan {
                 || gas + lane_gas > params.limits.row_gas
                 || work + lane_work > params.limits.row_work;
             if full && !open.is_empty() {
-                self.chains.push(std::mem::take(&mut open));
+                chains.push(std::mem::take(&mut open));
                 (gas, work) = (0, 0);
             }
             open.extend(members.iter().map(|at| Member { at: *at, lane: lane as u32 }));
             (gas, work) = (gas + lane_gas, work + lane_work);
         }
         if !open.is_empty() {
-            self.chains.push(open);
+            chains.push(open);
         }
+        self.chains = chains;
     }
 }
 
