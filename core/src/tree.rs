@@ -155,18 +155,31 @@ impl Tree {
 
     /// [`Tree::update`], hashing by `backend`.
     pub fn update_by(&mut self, backend: Backend, mut writes: Vec<Leaf>) {
-        if !writes.is_sorted_by(|a, b| a.path < b.path) {
+        if !ascends(&writes) {
             writes.reverse();
             writes.sort_by_key(|leaf| leaf.path);
             writes.dedup_by_key(|leaf| leaf.path);
         }
+        self.put(backend, &writes);
+    }
+
+    /// [`Tree::update`] with writes that are kept: none of them is copied if they ascend strictly by path.
+    pub fn update_from(&mut self, writes: &[Leaf]) {
+        if ascends(writes) {
+            self.put(Backend::best(), writes);
+        } else {
+            self.update(writes.to_vec());
+        }
+    }
+
+    fn put(&mut self, backend: Backend, writes: &[Leaf]) {
         if writes.is_empty() {
             return;
         }
         let mut batch = Batch::with(backend);
-        if !self.update_in_line(&writes, &mut batch) {
+        if !self.update_in_line(writes, &mut batch) {
             *self = self.copied(&mut batch);
-            self.update_in_line(&writes, &mut batch);
+            self.update_in_line(writes, &mut batch);
         }
     }
 
@@ -223,6 +236,11 @@ impl Tree {
         }
         place
     }
+}
+
+/// Whether leaves ascend strictly by path.
+fn ascends(leaves: &[Leaf]) -> bool {
+    leaves.is_sorted_by(|a, b| a.path < b.path)
 }
 
 /// Splits what ascends by path, and agrees in the first `depth` bits, by the next bit.

@@ -81,7 +81,7 @@ pub fn assemble_by(
     let update = || {
         let writes = writes(&placed);
         let mut after = state.clone();
-        after.update(writes.clone());
+        after.update_from(&writes);
         (writes, after)
     };
     let params = config.params_at(parent.height.saturating_add(1));

@@ -42,7 +42,7 @@ pub fn rebuild_columns(threads: &impl Parallel, manifest: &Manifest, state: &Tre
     let update = || {
         let writes = writes(&placed);
         let mut after = state.clone();
-        after.update(writes.clone());
+        after.update_from(&writes);
         (writes, after)
     };
     let prefixes = manifest.columns.iter().map(|column| column.prefix);

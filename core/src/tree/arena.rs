@@ -10,6 +10,8 @@ use alloc::{sync::Arc, vec::Vec};
 use alloy_primitives::B256;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
+/// How many places ahead of the one that is worked on the CPU is asked for: as long as memory takes to answer.
+pub(super) const AHEAD: usize = 12;
 /// Nodes or leaves in one chunk.
 const CHUNK: u32 = 1 << 9;
 const WORD: usize = size_of::<usize>();

@@ -7,15 +7,12 @@
 
 use super::{
     Leaf, NodeHash, Root,
-    arena::{Link, Target},
+    arena::{AHEAD, Link, Target},
     packed,
     versions::Versions,
 };
 use crate::{cpu::prefetch, hash::Batch, prefix::path_bit};
 use alloc::{vec, vec::Vec};
-
-/// How many places ahead of the one that is worked on the CPU is asked for: as long as memory takes to answer.
-const AHEAD: usize = 12;
 
 /// A place on the way down, and which of the writes belong below it; there is at least one.
 #[derive(Clone, Copy, Debug)]

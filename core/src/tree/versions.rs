@@ -5,7 +5,7 @@
 //! (super::Tree) holds its token; whoever makes the next one looks who still does. So a clone counts one number, no node
 //! has a count of its own, and readers neither wait nor are waited for.
 
-use super::arena::{Chunks, Link, Target};
+use super::arena::{AHEAD, Chunks, Link, Target};
 use super::packed;
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 use core::sync::atomic::{Ordering, fence};
@@ -131,17 +131,18 @@ impl Versions {
             let before = at.checked_sub(1).and_then(|at| self.living.get(at)).map(|version| version.token.number());
             let Some(dead) = self.living.remove(at) else { return };
             let Some(next) = self.living.get_mut(at) else { return };
-            let mut retired = core::mem::replace(&mut next.retired, dead.retired);
-            if let Some(before) = before {
-                // What is older, the version before it reaches as well.
-                let chunks = self.chunks.clone();
-                let (older, younger) = retired.into_iter().partition(|link| chunks.born(*link) <= before);
-                let older: Vec<Link> = older;
-                self.living[at].retired.extend(older);
-                retired = younger;
-            }
-            for link in retired {
-                self.free(link);
+            let retired = core::mem::replace(&mut next.retired, dead.retired);
+            let chunks = self.chunks.clone();
+            for (place, link) in retired.iter().enumerate() {
+                if let Some(before) = before {
+                    retired.get(place + AHEAD).into_iter().for_each(|link| chunks.fetch(*link));
+                    if chunks.born(*link) <= before {
+                        // The version before it reaches it as well.
+                        self.living[at].retired.push(*link);
+                        continue;
+                    }
+                }
+                self.free(*link);
             }
         }
     }
