@@ -104,3 +104,29 @@ proptest! {
         every_backend_hashes(&preimages, parts);
     }
 }
+
+#[test]
+fn words_bytes_and_long_ones_may_be_pushed_in_any_order() {
+    for backend in Backend::available() {
+        let mut batch = Batch::with(backend);
+        for round in 0..3 {
+            let mut expected = Vec::new();
+            for seed in 0..97 {
+                let length = [64, 135, 300, 0, 72, 137][(seed * (round + 5) / 3) % 6];
+                let preimage = bytes(seed, length);
+                if length == 64 {
+                    let mut words = [0; 8];
+                    for (word, bytes) in words.iter_mut().zip(preimage.as_chunks().0) {
+                        *word = u64::from_le_bytes(*bytes);
+                    }
+                    batch.push_words(words);
+                } else {
+                    batch.push(&[&preimage]);
+                }
+                expected.push(specified(&preimage));
+            }
+            let found: Vec<B256> = if round == 2 { batch.clone().into_hashes() } else { batch.drain().collect() };
+            assert_eq!(found, expected, "{} in round {round}", backend.name());
+        }
+    }
+}

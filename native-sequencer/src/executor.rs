@@ -48,7 +48,8 @@ pub struct ExecutedBlock {
     pub ran_twice: usize,
     /// Lanes that the transactions fell into.
     pub lanes: usize,
-    /// Keys that were read and not changed, but perhaps by those that surprised, with version and value.
+    /// Keys that planned transactions read and none was to change, with version and value before the block. Those that surprised,
+    /// and the closing row, may have changed them.
     pub read: Vec<(Key, Version, Value)>,
     /// How long what could run side by side took.
     pub trace: Trace,
@@ -71,7 +72,7 @@ impl ExecutedBlock {
 }
 
 /// Executes `transactions`, the first `promised` of which are promised, as one block on `snapshot`. What `forecast` learned from
-/// the blocks before makes it faster, and it learns from this one; so does what is `recent`, if it belongs to this state.
+/// the blocks before makes it faster, and it learns from this one. What is `recent` makes it faster if it belongs to this state.
 ///
 /// # Errors
 /// [`StateError`] if the snapshot lacks code that its state refers to.

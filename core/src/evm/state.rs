@@ -54,7 +54,7 @@ pub trait Source {
     /// version 0 and the absent value.
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError>;
 
-    /// [`Source::load`] of a key for which a number stands that the row's caller gave it ([`RowState::find_again`]).
+    /// [`Source::load`] of a key for which a number stands that the row's caller gave it ([`super::RowExecutor::repeat`]).
     ///
     /// # Errors
     /// As [`Source::load`].
@@ -137,7 +137,7 @@ pub struct RowState<S> {
     indexed: usize,
     /// Which of `entries` was last that of the key for which a number stands. It may be gone.
     places: Vec<u32>,
-    /// Whether the row has entries that were added without a number.
+    /// Whether the row may have entries that were added without a number.
     has_unnumbered: bool,
     codes: BTreeMap<B256, MetCode>,
     /// The number of the running transaction in the row.
@@ -229,8 +229,8 @@ impl<S: Source> RowState<S> {
         if self.entries.len() <= LOOKED_THROUGH {
             return self.entries.iter().position(|entry| entry.key == *key);
         }
-        let missing = self.entries.iter().map(|entry| entry.key).zip(0..).skip(self.indexed);
-        self.index.extend(missing);
+        let missing = self.entries.iter().enumerate().skip(self.indexed);
+        self.index.extend(missing.map(|(at, entry)| (entry.key, at as u32)));
         self.indexed = self.entries.len();
         self.index.get(key).map(|at| *at as usize)
     }

@@ -137,9 +137,9 @@ pub struct Batch {
     /// How many lanes wait, and which of the hashes is each one's.
     waiting: usize,
     slots: [usize; LANES],
-    /// How many preimages were pushed.
+    /// How many preimages were pushed since the last time that it was drained.
     pushed: usize,
-    /// Their hashes, but for those of the last ones.
+    /// Their hashes, but for those of the last ones, with zeros for long ones that wait.
     hashes: Vec<B256>,
     /// Long preimages that wait, one after the other.
     long: Vec<u8>,

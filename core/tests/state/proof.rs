@@ -3,6 +3,7 @@
 use super::paths::{found, graft, leaf, leaves, of, proof, route, value, word};
 use alloy_primitives::B256;
 use ocelli_core::{
+    hash::keccak256,
     prefix::Prefix,
     tree::{NodeHash, OtherLeaf, Proof, ProofError, Touched, Tree},
     value::{Value, Version},
@@ -165,6 +166,25 @@ fn no_proof_goes_below_the_last_bit() {
     assert_eq!(Proof::default().open(&whole, inner, &[]).err(), Some(ProofError::TooDeep));
     let endless = proof(&[0xff; 1 << 12], &[inner; 1 << 10], &[]);
     assert!(endless.open(&Prefix::root(), inner, &touched).is_err());
+}
+
+#[test]
+fn any_number_of_paths_is_proved_and_updated() {
+    let path = |number: u64| keccak256(number.to_be_bytes());
+    let tree = of(&(0..1_000).map(|number| leaf(path(number), 1, word(number))).collect::<Vec<_>>());
+    for count in [1, 31, 32, 33, 64, 300, 999] {
+        // Every other one has no leaf.
+        let mut paths: Vec<B256> = (0..count).map(|number| path(number / 2 + 1_000 * (number % 2))).collect();
+        paths.sort_unstable();
+        let touched: Vec<Touched> = paths.iter().map(|path| found(&tree, *path)).collect();
+        let proof = tree.prove(&Prefix::root(), &paths);
+        let opened = proof.open(&Prefix::root(), tree.root(), &touched).unwrap();
+        let after: After = (0..count).map(|number| Some((2, word(number)))).collect();
+        let written = paths.iter().zip(&after).filter_map(|(path, after)| Some(leaf(*path, (*after)?.0, (*after)?.1)));
+        let mut updated = tree.clone();
+        updated.update(written.collect());
+        assert_eq!(opened.root_after(&after), updated.root());
+    }
 }
 
 #[test]

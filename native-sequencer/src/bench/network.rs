@@ -166,7 +166,8 @@ pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for round in 0..size.rounds {
             own.push(ours.turn(method, size)?);
-            match size.anvil.as_deref().map(|binary| turn_of_anvil(binary, method, size)) {
+            let peer = size.anvil.as_deref().map(anvil).transpose()?;
+            match peer.map(|mut peer| peer.turn(method, size)) {
                 Some(Ok(turn)) => others.push(turn),
                 Some(Err(error)) => tracing::warn!("no figure of {}: {error}", process::ANVIL),
                 None => {}
@@ -190,10 +191,10 @@ pub fn run(size: &Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec
     Ok(figures)
 }
 
-/// A turn of an anvil of its own: it goes on mining what it took long after a turn, which would be no turn of the others'.
-fn turn_of_anvil(binary: &Path, method: Method, size: &Size) -> Result<Turn, BenchError> {
+/// An anvil for one turn: it goes on mining what it took long after that, which would disturb the others'.
+fn anvil(binary: &Path) -> Result<Target, BenchError> {
     let world = World::new(&Setting::of(Workload::Transfers, ACCOUNTS))?;
-    Target::new(Process::anvil(binary, &world)?, world).turn(method, size)
+    Ok(Target::new(Process::anvil(binary, &world)?, world))
 }
 
 /// Figures of promises, and whether they are asked for beside a long lane.

@@ -13,22 +13,31 @@ use ocelli_core::{
     value::{Value, Version},
 };
 
-/// Keys that are remembered; then those are forgotten that no block used while as many others came. About 80 MB, twice.
-const KEYS: usize = 1 << 19;
+/// Slots that are remembered; then those are forgotten that no block used while as many others came. About 76 MB, twice: as many
+/// as a table of 2^19 places takes.
+const SLOTS: usize = (1 << 19) / 8 * 7;
+/// Accounts with code that are remembered, in the same way.
+const ACCOUNTS: usize = (1 << 15) / 8 * 7;
 
 /// Version and value of keys that the last blocks used.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Recent {
     /// The root of the state that they belong to.
     root: NodeHash,
-    values: HashMap<Key, (Version, Value)>,
-    /// Those of keys that were used before the ones of `values`.
-    older: HashMap<Key, (Version, Value)>,
+    slots: Generations,
+    /// Accounts with code.
+    accounts: Generations,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { root: NodeHash::EMPTY, slots: Generations::new(SLOTS), accounts: Generations::new(ACCOUNTS) }
+    }
 }
 
 impl Recent {
-    /// Goes on from the state with the root `before` to the one with the root `after`: `read` is what some keys held that did not
-    /// change, `written` what others hold now.
+    /// Goes on from the state with the root `before` to the one with the root `after`: `read` is what some keys held before,
+    /// `written` what keys hold now that were changed.
     pub fn go_on(
         &mut self,
         (before, after): (NodeHash, NodeHash),
@@ -36,33 +45,69 @@ impl Recent {
         written: &[Leaf],
     ) {
         if self.root != before {
-            self.values.clear();
-            self.older.clear();
+            *self = Self::default();
         }
         let written = written.iter().map(|leaf| (leaf.key, leaf.version, leaf.value));
-        for (key, version, value) in read.into_iter().chain(written).filter(|(_, _, value)| !is_plain(value)) {
-            if self.values.len() >= KEYS {
-                std::mem::swap(&mut self.values, &mut self.older);
-                self.values.clear();
+        for (key, version, value) in read.into_iter().chain(written) {
+            match value {
+                Value::Slot(_) => self.slots.insert(key, (version, value)),
+                // It may have had code until now: a delegation that was taken back (EIP-7702).
+                Value::Account(account) if account.code_hash.is_zero() => self.accounts.remove(&key),
+                Value::Account(_) => self.accounts.insert(key, (version, value)),
             }
-            self.values.insert(key, (version, value));
         }
         self.root = after;
     }
 
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, (Version, Value))> {
-        self.values.keys().chain(self.older.keys()).filter_map(|key| Some((*key, self.get(key)?)))
+        let keys =
+            [&self.slots, &self.accounts].into_iter().flat_map(|kind| kind.recent.keys().chain(kind.older.keys()));
+        keys.filter_map(|key| Some((*key, self.get(key)?)))
     }
 
     fn get(&self, key: &Key) -> Option<(Version, Value)> {
-        self.values.get(key).or_else(|| self.older.get(key)).copied()
+        match key {
+            Key::Account(_) => self.accounts.get(key),
+            Key::Slot(..) => self.slots.get(key),
+        }
     }
 }
 
-/// Whether it is that of an account without code.
-fn is_plain(value: &Value) -> bool {
-    matches!(value, Value::Account(account) if account.code_hash.is_zero())
+/// Keys of which those are forgotten that were not used while as many others came as there may be.
+#[derive(Debug)]
+struct Generations {
+    most: usize,
+    recent: HashMap<Key, (Version, Value)>,
+    /// Those that were used before the ones of `recent`.
+    older: HashMap<Key, (Version, Value)>,
+}
+
+impl Generations {
+    fn new(most: usize) -> Self {
+        Self { most, recent: HashMap::default(), older: HashMap::default() }
+    }
+
+    fn insert(&mut self, key: Key, found: (Version, Value)) {
+        if self.recent.len() >= self.most {
+            std::mem::swap(&mut self.recent, &mut self.older);
+            self.recent.clear();
+        }
+        self.recent.insert(key, found);
+    }
+
+    fn remove(&mut self, key: &Key) {
+        for generation in [&mut self.recent, &mut self.older] {
+            // Hashing takes longer than to see that there is nothing.
+            if !generation.is_empty() {
+                generation.remove(key);
+            }
+        }
+    }
+
+    fn get(&self, key: &Key) -> Option<(Version, Value)> {
+        self.recent.get(key).or_else(|| self.older.get(key)).copied()
+    }
 }
 
 /// A state of which what is remembered is at hand.
@@ -94,6 +139,7 @@ impl Source for Remembered<'_> {
 mod tests {
     use super::*;
     use alloy_primitives::{Address, U256};
+    use ocelli_core::value::Account;
 
     fn slot(number: usize) -> (Key, Version, Value) {
         (Key::Slot(Address::ZERO, U256::from(number)), 1, Value::Slot(U256::from(number)))
@@ -107,11 +153,11 @@ mod tests {
     fn what_no_block_used_for_long_is_forgotten() {
         let mut recent = Recent::default();
         recent.go_on((root(0), root(1)), [slot(0)], &[]);
-        recent.go_on((root(1), root(1)), (1..=KEYS).map(slot), &[]);
+        recent.go_on((root(1), root(1)), (1..=SLOTS).map(slot), &[]);
         assert!(recent.get(&slot(0).0).is_some(), "as many are kept besides");
-        recent.go_on((root(1), root(1)), (KEYS..=2 * KEYS).map(slot), &[]);
-        assert!(recent.get(&slot(0).0).is_none() && recent.get(&slot(2 * KEYS).0).is_some());
-        assert!(recent.values.len() <= KEYS && recent.older.len() <= KEYS);
+        recent.go_on((root(1), root(1)), (SLOTS..=2 * SLOTS).map(slot), &[]);
+        assert!(recent.get(&slot(0).0).is_none() && recent.get(&slot(2 * SLOTS).0).is_some());
+        assert!(recent.slots.recent.len() <= SLOTS && recent.slots.older.len() <= SLOTS);
     }
 
     #[test]
@@ -120,5 +166,31 @@ mod tests {
         recent.go_on((root(0), root(1)), [slot(0)], &[]);
         recent.go_on((root(2), root(3)), [slot(1)], &[]);
         assert!(recent.get(&slot(0).0).is_none() && recent.get(&slot(1).0).is_some());
+    }
+
+    #[test]
+    fn an_account_that_lost_its_code_is_forgotten_wherever_it_stands() {
+        let key = |number: usize| Key::Account(Address::left_padding_from(&number.to_be_bytes()));
+        let delegated = Value::Account(Account { code_hash: B256::repeat_byte(1), ..Account::default() });
+        let plain = Value::Account(Account { nonce: 2, ..Account::default() });
+        for others in [0, ACCOUNTS] {
+            let mut recent = Recent::default();
+            let accounts = (0..=others).map(|number| (key(number), 1, delegated));
+            recent.go_on((root(0), root(1)), accounts, &[]);
+            assert_eq!(recent.get(&key(0)), Some((1, delegated)));
+            recent.go_on((root(1), root(2)), [], &[Leaf::new(key(0), 2, plain)]);
+            assert_eq!(recent.get(&key(0)), None);
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_another_state_is_not_asked() {
+        let snapshot = Snapshot { tree: ocelli_core::tree::Tree::new(), codes: std::sync::Arc::default() };
+        let (key, version, value) = slot(7);
+        for (after, found) in [(snapshot.tree.root(), (version, value)), (root(1), (0, Value::absent(&key)))] {
+            let mut recent = Recent::default();
+            recent.go_on((root(9), after), [(key, version, value)], &[]);
+            assert_eq!(Remembered::new(&snapshot, &recent).load(&key), Ok(found));
+        }
     }
 }

@@ -54,3 +54,44 @@ fn keys_are_found_and_forgotten_whatever_their_number() {
         (0..all).for_each(|at| assert_eq!(row.load(key(at)), word(at), "the next row begins anew"));
     }
 }
+
+#[test]
+fn each_key_has_one_entry_whether_it_is_asked_for_by_number_or_not() {
+    let mut chance = 1_u64;
+    let mut pick = |below: u64| {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((chance >> 33) % below) as usize
+    };
+    let numbers = Numbers::default();
+    let mut row = RowState::new(&numbers);
+    row.begin_transaction();
+    let (mut settled, mut running) = (Vec::new(), Vec::new());
+    for _ in 0..20_000 {
+        match pick(40) {
+            0 => {
+                let effects = row.next_row(|_, _| ());
+                settled.append(&mut running);
+                assert!(effects.accesses.iter().map(|access| access.key).eq(settled.drain(..).map(key)));
+                row.begin_transaction();
+            }
+            1..4 => {
+                row.discard_transaction();
+                running.clear();
+                row.begin_transaction();
+            }
+            4..10 => {
+                settled.append(&mut running);
+                row.begin_transaction();
+            }
+            way => {
+                let number = pick(30);
+                let entry =
+                    if way < 30 { row.entry_numbered(key(number), number as u32) } else { row.entry(key(number)) };
+                assert_eq!(entry.map(|entry| (entry.key, entry.now)), word(number).map(|now| (key(number), now)));
+                if !settled.contains(&number) && !running.contains(&number) {
+                    running.push(number);
+                }
+            }
+        }
+    }
+}
