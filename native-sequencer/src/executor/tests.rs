@@ -1,6 +1,7 @@
 //! What one block makes the EVM do is bounded, whatever waits for it.
 
 mod forecast;
+mod recent;
 mod sequential;
 
 use super::{
