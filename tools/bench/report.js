@@ -93,7 +93,7 @@ const SECTIONS = [
     about:
       "JSON-RPC over HTTP on loopback, a closed loop on each connection; Ocelli answers the first method when the transaction " +
       "is in its pool, and the second when its block is durable. anvil, as it comes, mines a block for each transaction and " +
-      "keeps nothing. By themselves: `ocelli bench network`, `ocelli bench restart`.",
+      "keeps nothing; each of its turns has a process of its own. By themselves: `ocelli bench network`, `ocelli bench restart`.",
     holds: (name) => /^(network|restart)(\.|$)/.test(name),
   },
   {
