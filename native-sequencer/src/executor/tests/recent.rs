@@ -46,21 +46,21 @@ fn a_delegation_that_was_taken_back_is_not_remembered() {
     let (contract, mut recent) = (world.contract, Recent::default());
     let authority = world.wallets[0].address();
     let look = |world: &mut World| {
-        vec![world.wallets[2].send(TxKind::Call(contract), U256::ZERO, authority.into_word().into(), CALL_GAS)]
+        [world.wallets[2].send(TxKind::Call(contract), U256::ZERO, authority.into_word().into(), CALL_GAS)]
     };
     let delegate = |world: &mut World, to| {
         let (first, others) = world.wallets.split_at_mut(1);
         others[0].delegate(&mut first[0], to)
     };
 
-    let delegated = vec![delegate(&mut world, contract)];
+    let delegated = [delegate(&mut world, contract)];
     world.go_on(&delegated, &mut recent);
     let looked = look(&mut world);
     world.go_on(&looked, &mut recent);
     assert_eq!(world.slot(1), Value::Slot(U256::from(23)), "a designator's length");
     assert!(recent.iter().any(|(key, _)| key == Key::Account(authority)));
 
-    let taken_back = vec![delegate(&mut world, Address::ZERO), world.wallets[0].transfer(contract, 5)];
+    let taken_back = [delegate(&mut world, Address::ZERO), world.wallets[0].transfer(contract, 5)];
     world.go_on(&taken_back[..1], &mut recent);
     assert!(recent.iter().all(|(key, _)| key != Key::Account(authority)));
     world.go_on(&taken_back[1..], &mut recent);
