@@ -106,11 +106,6 @@ impl Writes {
     pub fn code(&self, hash: &B256) -> Option<Code> {
         self.codes.get(hash).cloned()
     }
-
-    /// Whether nothing was written.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty() && self.codes.is_empty()
-    }
 }
 
 /// A state with the writes of some rows on top.

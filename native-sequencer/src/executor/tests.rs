@@ -86,6 +86,11 @@ fn included(block: &ExecutedBlock, calls: &[Recovered]) -> Vec<(Address, u64)> {
     transactions.map(by_bytes).map(|call| (call.sender(), call.nonce())).collect()
 }
 
+/// What rows did, row by row.
+fn effects(block: &ExecutedBlock) -> Vec<Vec<Access>> {
+    block.rows.iter().map(|row| row.effects.accesses.clone()).collect()
+}
+
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
     let groups = Forecast::default().groups(calls);

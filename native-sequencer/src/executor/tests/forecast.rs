@@ -36,7 +36,6 @@ fn what_was_contended_before_runs_once() {
     assert_eq!(forecast.groups(&calls), [(0..calls.len()).collect::<Vec<_>>()]);
     let second = run(&world, &calls, &mut forecast);
     assert_eq!(second.ran_twice, 0);
-    let effects = |block: &ExecutedBlock| block.rows.iter().map(|row| row.effects.accesses.clone()).collect::<Vec<_>>();
     assert_eq!(effects(&first), effects(&second));
 }
 

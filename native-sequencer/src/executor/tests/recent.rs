@@ -6,11 +6,6 @@ use ocelli_core::{block::assemble, merkle::Frontier};
 /// Sets slot 0 to the balance of the account that calldata names, and slot 1 to the length of its code.
 const LOOK: &[u8] = &hex!("5f 35 80 31 5f 55 3b 6001 55 00");
 
-/// What rows did, row by row.
-fn effects(block: &ExecutedBlock) -> Vec<Vec<Access>> {
-    block.rows.iter().map(|row| row.effects.accesses.clone()).collect()
-}
-
 impl World {
     /// Makes a block on the one before, with what was remembered and without; it remembers what this one used.
     fn go_on(&mut self, transactions: &[Recovered], recent: &mut Recent) {

@@ -4,7 +4,10 @@
 //! `OCELLI_EXECUTED` names how many transactions are executed; a million of them take an optimised build some minutes:
 //! `OCELLI_EXECUTED=1000000 cargo test --release --workspace --lib equals_one_after_the_other`.
 
-use super::super::{ExecutedBlock, Forecast, Recent, execute};
+use super::{
+    super::{ExecutedBlock, Forecast, Recent, execute},
+    effects,
+};
 use crate::state::{Codes, Overlay, Snapshot, Writes};
 use alloy_primitives::{B256, Bytes};
 use ocelli_core::{
@@ -142,7 +145,6 @@ fn check_what_is_remembered(world: &World, block: &ExecutedBlock, again: impl Fn
     let mut recent = Recent::default();
     recent.go_on((tree.root(), tree.root()), held.collect::<Result<Vec<_>, _>>().expect("values"), &[]);
     let again = again(&recent);
-    let effects = |block: &ExecutedBlock| block.rows.iter().map(|row| row.effects.accesses.clone()).collect::<Vec<_>>();
     assert_eq!(effects(&again), effects(block));
 
     let chain = &world.chain;
