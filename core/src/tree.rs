@@ -129,10 +129,7 @@ impl Tree {
             link = self.chunks.links(number)?.half(path_bit(path, depth));
             depth += 1;
         }
-        if self.chunks.path(link)? != *path {
-            return None;
-        }
-        self.chunks.leaf(link)
+        if self.chunks.is_leaf_of(link, path) { self.chunks.leaf(link) } else { None }
     }
 
     /// [`Tree::get`] of each path, in order. Several walks down take turns, so that one goes on while another waits for memory.

@@ -4,14 +4,14 @@
 //! thread may read a version while another makes the next one, in the same chunks; the order in which they are seen does
 //! not matter, because what a version reaches is not written to while that version lives (see [`super::versions`]).
 
-use super::{Leaf, NodeHash, packed};
+use super::{Leaf, NodeHash, node::Words, packed};
 use crate::{cpu::prefetch, prefix::path_bit};
 use alloc::{sync::Arc, vec::Vec};
 use alloy_primitives::B256;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 /// How many places ahead of the one that is worked on the CPU is asked for: as long as memory takes to answer.
-pub(super) const AHEAD: usize = 12;
+pub(super) const AHEAD: usize = 24;
 /// Nodes or leaves in one chunk.
 const CHUNK: u32 = 1 << 9;
 const WORD: usize = size_of::<usize>();
@@ -57,31 +57,51 @@ impl Link {
 /// The hashes of both halves of a node, in one cache line: also what is hashed.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Pair([AtomicUsize; 64 / WORD]);
+pub(super) struct Pair([Packed32; 2]);
+
+/// 32 bytes, in words.
+type Packed32 = [AtomicUsize; 32 / WORD];
 
 impl Pair {
     const fn new() -> Self {
-        Self([const { AtomicUsize::new(0) }; 64 / WORD])
+        Self([const { [const { AtomicUsize::new(0) }; 32 / WORD] }; 2])
     }
 
     pub(super) fn hash(&self, right: bool) -> NodeHash {
-        let mut hash = B256::ZERO;
-        for (bytes, part) in hash.0.chunks_exact_mut(WORD).zip(self.half(right)) {
-            bytes.copy_from_slice(&part.load(Relaxed).to_le_bytes());
-        }
-        NodeHash(hash)
+        self.words(right).into()
     }
 
-    pub(super) fn set(&self, [left, right]: [&NodeHash; 2]) {
-        let bytes = left.0.0.as_chunks::<WORD>().0.iter().chain(right.0.0.as_chunks::<WORD>().0);
-        for (bytes, part) in bytes.zip(&self.0) {
+    /// The hash of a half.
+    #[inline]
+    pub(super) fn words(&self, right: bool) -> Words {
+        load(&self.0[usize::from(right)])
+    }
+
+    #[inline]
+    pub(super) fn set(&self, halves: [Words; 2]) {
+        self.0.iter().zip(halves).for_each(|(half, words)| store(half, words));
+    }
+}
+
+#[inline]
+fn load(parts: &Packed32) -> Words {
+    let mut words = Words::default();
+    for (word, parts) in words.0.iter_mut().zip(parts.chunks_exact(8 / WORD)) {
+        let mut bytes = [0; 8];
+        for (bytes, part) in bytes.as_chunks_mut::<WORD>().0.iter_mut().zip(parts) {
+            *bytes = part.load(Relaxed).to_le_bytes();
+        }
+        *word = u64::from_le_bytes(bytes);
+    }
+    words
+}
+
+#[inline]
+fn store(parts: &Packed32, words: Words) {
+    for (word, parts) in words.0.iter().zip(parts.chunks_exact(8 / WORD)) {
+        for (bytes, part) in word.to_le_bytes().as_chunks::<WORD>().0.iter().zip(parts) {
             part.store(usize::from_le_bytes(*bytes), Relaxed);
         }
-    }
-
-    fn half(&self, right: bool) -> &[AtomicUsize] {
-        let (left_half, right_half) = self.0.split_at(32 / WORD);
-        if right { right_half } else { left_half }
     }
 }
 
@@ -151,12 +171,20 @@ impl Chunks {
 
     /// The path of the leaf at `link`, if it is one.
     pub(super) fn path(&self, link: Link) -> Option<B256> {
+        self.path_words(link).map(B256::from)
+    }
+
+    /// Whether the leaf of `path` is at `link`.
+    #[inline]
+    pub(super) fn is_leaf_of(&self, link: Link, path: &B256) -> bool {
+        self.path_words(link).is_some_and(|words| words == Words::from(path))
+    }
+
+    #[inline]
+    fn path_words(&self, link: Link) -> Option<Words> {
         let Target::Leaf(class, number) = link.target() else { return None };
-        let mut path = B256::ZERO;
-        for (bytes, word) in path.0.chunks_exact_mut(WORD).zip(self.record(class, number)?) {
-            bytes.copy_from_slice(&word.load(Relaxed).to_le_bytes());
-        }
-        Some(path)
+        // It is what the record begins with.
+        self.record(class, number)?.first_chunk().map(load)
     }
 
     /// Which version made what stands at `link`.

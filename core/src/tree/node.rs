@@ -10,6 +10,63 @@ use serde::{Deserialize, Serialize};
 /// The bit of a hash's first byte that tells leaf from inner.
 const LEAF_BIT: u8 = 0x80;
 
+/// 32 bytes as four little-endian words, as [`Batch::push_words`] takes them.
+///
+/// What is written in words can be read in words at once. A processor that is asked for all of it by one vector has to wait until it
+/// has written everything before it as well, which may itself wait for memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Words(pub(super) [u64; 4]);
+
+impl Words {
+    /// The subtree without leaves.
+    pub(super) const EMPTY: Self = Self([0; 4]);
+
+    /// The leaf's hash, given the hash of what [`NodeHash::push_leaf`] pushed.
+    pub(super) fn of_leaf(hash: B256) -> Self {
+        let [first, second, third, fourth] = words(&hash);
+        Self([first | u64::from(LEAF_BIT), second, third, fourth])
+    }
+
+    /// The node's hash, given the hash of what [`Words::push_inner`] pushed.
+    pub(super) fn of_inner(hash: B256) -> Self {
+        let [first, second, third, fourth] = words(&hash);
+        Self([first & !u64::from(LEAF_BIT), second, third, fourth])
+    }
+
+    /// Pushes what the hash of the node with these halves is taken of.
+    pub(super) fn push_inner(batch: &mut Batch, Self([l0, l1, l2, l3]): Self, Self([r0, r1, r2, r3]): Self) {
+        batch.push_words([l0, l1, l2, l3, r0, r1, r2, r3]);
+    }
+}
+
+impl From<Words> for B256 {
+    fn from(words: Words) -> Self {
+        let mut bytes = Self::ZERO;
+        for (bytes, word) in bytes.0.as_chunks_mut().0.iter_mut().zip(words.0) {
+            *bytes = word.to_le_bytes();
+        }
+        bytes
+    }
+}
+
+impl From<Words> for NodeHash {
+    fn from(words: Words) -> Self {
+        Self(words.into())
+    }
+}
+
+impl From<&B256> for Words {
+    fn from(bytes: &B256) -> Self {
+        Self(words(bytes))
+    }
+}
+
+impl From<NodeHash> for Words {
+    fn from(NodeHash(hash): NodeHash) -> Self {
+        (&hash).into()
+    }
+}
+
 /// The hash of a subtree: zero without leaves; with the first bit set, that of its one leaf; otherwise an inner node's.
 ///
 /// What came from outside may be none of these, but hashes to nothing that a check would accept.
@@ -52,19 +109,16 @@ impl NodeHash {
     }
 
     /// Pushes what an inner node's hash is taken of; [`NodeHash::of_inner`] makes it of the result.
-    pub(super) fn push_inner(batch: &mut Batch, left: &Self, right: &Self) {
-        let ([l0, l1, l2, l3], [r0, r1, r2, r3]) = (words(&left.0), words(&right.0));
-        batch.push_words([l0, l1, l2, l3, r0, r1, r2, r3]);
+    pub(super) fn push_inner(batch: &mut Batch, left: Self, right: Self) {
+        Words::push_inner(batch, left.into(), right.into());
     }
 
-    pub(super) fn of_leaf(mut hash: B256) -> Self {
-        hash.0[0] |= LEAF_BIT;
-        Self(hash)
+    pub(super) fn of_leaf(hash: B256) -> Self {
+        Words::of_leaf(hash).into()
     }
 
-    pub(super) fn of_inner(mut hash: B256) -> Self {
-        hash.0[0] &= !LEAF_BIT;
-        Self(hash)
+    pub(super) fn of_inner(hash: B256) -> Self {
+        Words::of_inner(hash).into()
     }
 
     /// Whether there is no leaf.

@@ -167,7 +167,7 @@ impl<'a> Opened<'a> {
 
 fn push_inner(inner: Inner, hashes: &[NodeHash], batch: &mut Batch) {
     let (left, right) = inner.halves(hashes);
-    NodeHash::push_inner(batch, &left, &right);
+    NodeHash::push_inner(batch, left, right);
 }
 
 /// The inner nodes among `places`, by how many levels of inner nodes are below them.

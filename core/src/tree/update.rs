@@ -8,11 +8,13 @@
 use super::{
     Leaf, NodeHash, Root,
     arena::{AHEAD, Link, Target},
+    node::Words,
     packed,
     versions::Versions,
 };
 use crate::{cpu::prefetch, hash::Batch, prefix::path_bit};
 use alloc::{vec, vec::Vec};
+use core::slice;
 
 /// A place on the way down, and which of the writes belong below it; there is at least one.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +58,13 @@ struct Inner {
     written: [bool; 2],
 }
 
+/// What was made at a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    link: Link,
+    hash: Words,
+}
+
 /// What stood where a node is made.
 #[derive(Clone, Copy, Debug)]
 enum Old {
@@ -93,7 +102,7 @@ pub(super) struct Update<'a> {
     /// Where each level begins in `met`.
     levels: Vec<usize>,
     /// The hashes of leaves that go down because they are no longer alone.
-    lowered: Vec<NodeHash>,
+    lowered: Vec<Words>,
     /// Where the leaf of each write stands.
     leaves: Vec<Link>,
     /// How many leaves were added.
@@ -162,11 +171,12 @@ impl<'a> Update<'a> {
             }
             Target::Empty => (Old::Nothing, [Link::EMPTY; 2]),
             Target::Leaf(..) => {
-                let path = self.versions.chunks.path(step.link).unwrap_or_default();
-                if alone && self.writes.get(step.from as usize).is_some_and(|write| write.path == path) {
+                let write = self.writes.get(step.from as usize).filter(|_| alone);
+                if write.is_some_and(|write| self.versions.chunks.is_leaf_of(step.link, &write.path)) {
                     self.give_up_leaf(step.link);
                     return self.put_leaf(step.from);
                 }
+                let path = self.versions.chunks.path(step.link).unwrap_or_default();
                 let right = path_bit(&path, depth);
                 let halves = if right { [Link::EMPTY, step.link] } else { [step.link, Link::EMPTY] };
                 (Old::Leaf(right, self.lower(step.hash)), halves)
@@ -214,14 +224,15 @@ impl<'a> Update<'a> {
         self.lowered.len() as u32 - 1
     }
 
-    fn hash(&self, of: HashOf) -> NodeHash {
+    #[inline]
+    fn hash(&self, of: HashOf) -> Words {
         match of {
-            HashOf::Root => self.root.hash,
+            HashOf::Root => self.root.hash.into(),
             HashOf::Half(number, right) => {
-                self.versions.chunks.pair(number).map_or(NodeHash::EMPTY, |pair| pair.hash(right))
+                self.versions.chunks.pair(number).map_or(Words::EMPTY, |pair| pair.words(right))
             }
             HashOf::Lowered(at) => self.lowered.get(at as usize).copied().unwrap_or_default(),
-            HashOf::Empty => NodeHash::EMPTY,
+            HashOf::Empty => Words::EMPTY,
         }
     }
 
@@ -251,19 +262,19 @@ impl<'a> Update<'a> {
             below = self.make_level(met.get(begin..end).unwrap_or_default(), &below, &hashes, batch);
             end = begin;
         }
-        below.first().copied().unwrap_or_default()
+        below.first().map_or(Root::default(), |top| Root { link: top.link, hash: top.hash.into() })
     }
 
-    fn hash_leaves(&self, batch: &mut Batch) -> Vec<NodeHash> {
+    fn hash_leaves(&self, batch: &mut Batch) -> Vec<Words> {
         for leaf in self.writes {
             NodeHash::push_leaf(batch, &leaf.path, leaf.version, &leaf.value);
         }
-        batch.drain().map(NodeHash::of_leaf).collect()
+        batch.drain().map(Words::of_leaf).collect()
     }
 
     /// What stands at each place of a level, given what stands below those of its halves that have writes.
-    fn make_level(&mut self, met: &[Met], below: &[Root], leaves: &[NodeHash], batch: &mut Batch) -> Vec<Root> {
-        let mut below = below.iter().copied();
+    fn make_level(&mut self, met: &[Met], below: &[Made], leaves: &[Words], batch: &mut Batch) -> Vec<Made> {
+        let mut below = below.iter();
         let mut made = Vec::with_capacity(met.len());
         for (at, here) in met.iter().enumerate() {
             self.fetch_for(met.get(at + AHEAD));
@@ -271,14 +282,14 @@ impl<'a> Update<'a> {
                 Met::Leaf(write) => {
                     let at = *write as usize;
                     let link = self.leaves.get(at).copied().unwrap_or_default();
-                    Root { link, hash: leaves.get(at).copied().unwrap_or_default() }
+                    Made { link, hash: leaves.get(at).copied().unwrap_or_default() }
                 }
-                Met::Node(inner) => Root { link: self.make_node(inner, &mut below, batch), hash: NodeHash::EMPTY },
+                Met::Node(inner) => Made { link: self.make_node(inner, &mut below, batch), hash: Words::EMPTY },
             });
         }
         let nodes = made.iter_mut().filter(|made| matches!(made.link.target(), Target::Node(_)));
         for (node, hash) in nodes.zip(batch.drain()) {
-            node.hash = NodeHash::of_inner(hash);
+            node.hash = Words::of_inner(hash);
         }
         made
     }
@@ -295,12 +306,10 @@ impl<'a> Update<'a> {
     }
 
     /// Makes a node and pushes what its hash is taken of.
-    fn make_node(&mut self, inner: &Inner, below: &mut impl Iterator<Item = Root>, batch: &mut Batch) -> Link {
-        let [left, right] = [false, true].map(|right| match inner.written[usize::from(right)] {
-            true => below.next().unwrap_or_default(),
-            false => Root { link: inner.halves[usize::from(right)], hash: self.hash(inner.old.half(right)) },
-        });
-        NodeHash::push_inner(batch, &left.hash, &right.hash);
+    fn make_node(&mut self, inner: &Inner, below: &mut slice::Iter<'_, Made>, batch: &mut Batch) -> Link {
+        let left = self.half(inner, false, below);
+        let right = self.half(inner, true, below);
+        Words::push_inner(batch, left.hash, right.hash);
         let number = match inner.old {
             Old::Own(number) => number,
             Old::Nothing | Old::Leaf(..) => self.versions.take_node(),
@@ -312,7 +321,7 @@ impl<'a> Update<'a> {
         };
         let chunks = &self.versions.chunks;
         if let Some(pair) = chunks.pair(number) {
-            pair.set([&left.hash, &right.hash]);
+            pair.set([left.hash, right.hash]);
         }
         let links = [left.link, right.link];
         if (!matches!(inner.old, Old::Own(_)) || inner.halves != links)
@@ -321,6 +330,15 @@ impl<'a> Update<'a> {
             place.set(links, self.born);
         }
         Link::node(number)
+    }
+
+    /// What comes to stand in a half of a node: what was made there, or what stood there.
+    #[inline]
+    fn half(&self, inner: &Inner, right: bool, below: &mut slice::Iter<'_, Made>) -> Made {
+        if inner.written[usize::from(right)] {
+            return below.next().copied().unwrap_or_default();
+        }
+        Made { link: inner.halves[usize::from(right)], hash: self.hash(inner.old.half(right)) }
     }
 }
 
