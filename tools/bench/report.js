@@ -20,7 +20,7 @@ const MEANINGS = {
   erc20: "OpenZeppelin's ERC-20, transfers, the whole pipeline",
   swaps: "Uniswap V2, swaps at 100 pairs, the whole pipeline",
   "network.send": "eth_sendRawTransaction, 128 connections",
-  "network.send_sync": "eth_sendRawTransactionSync, 128 connections",
+  "network.send_sync": "eth_sendRawTransactionSync, 2,000 connections",
   "network.promise": "promises asked for at 10,000 a second",
   "network.promise_beside_hot_lane": "the same beside an account with 1,000 waiting",
   "network.bulk": "taken in bulk over one WebSocket",

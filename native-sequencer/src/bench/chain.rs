@@ -286,5 +286,7 @@ fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, Transaction
             Recovered::recover_many(decoded).into_iter().collect::<Result<Vec<_>, _>>()
         })
         .collect::<Result<_, TransactionError>>()?;
-    Ok(chunks.into_iter().flatten().collect())
+    let mut recovered = Vec::with_capacity(raw.len());
+    chunks.into_iter().for_each(|chunk| recovered.extend(chunk));
+    Ok(recovered)
 }

@@ -26,7 +26,7 @@ use std::{
 };
 
 /// Accounts, all of which sign. Far more than requests are under way, so that no nonce overtakes the one before.
-const ACCOUNTS: u32 = 10_000;
+const ACCOUNTS: u32 = 20_000;
 /// Most transactions a second that are made ready for one turn.
 const MOST_PER_SECOND: u32 = 20_000;
 /// Transactions that are sent in bulk in one turn: fewer than wait in the pool at most, if no block took any.
@@ -39,8 +39,10 @@ const SEALED: Duration = Duration::from_secs(60);
 /// How large a measurement is.
 #[derive(Clone, Debug)]
 pub struct Size {
-    /// Connections that send.
+    /// Connections that send, or ask for promises.
     pub connections: usize,
+    /// Connections that send and wait for the receipt.
+    pub waiting: usize,
     /// How long one turn takes.
     pub turn: Duration,
     /// Turns of each.
@@ -229,7 +231,11 @@ async fn send(
     (size, patient): (&Size, bool),
 ) -> Result<(Turn, usize), BenchError> {
     let (next, started) = (AtomicUsize::new(0), Instant::now());
-    let loops = (0..size.connections).map(|_| async {
+    let connections = match method {
+        Method::Send => size.connections,
+        Method::SendSync => size.waiting,
+    };
+    let loops = (0..connections).map(|_| async {
         let mut connection = Connection::open(address).await?;
         let mut took = Vec::new();
         while started.elapsed() < size.turn {

@@ -10,6 +10,9 @@ pub struct Args {
     /// Connections that send, each the next transaction when the last one is answered.
     #[arg(long, default_value_t = 128)]
     connections: usize,
+    /// Connections that send and get the receipt, for which each waits until the transaction is in a block.
+    #[arg(long, default_value_t = 2_000)]
+    waiting: usize,
     /// How long one turn takes, in seconds.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -29,6 +32,7 @@ pub struct Args {
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
     let size = Size {
         connections: args.connections.max(1),
+        waiting: args.waiting.max(1),
         turn: Duration::from_secs(args.seconds.max(1)),
         rounds: args.rounds.max(1),
         promises: args.promises.max(1),
