@@ -31,13 +31,24 @@ const TASKS = [
   { name: "transfers-1m", args: ["--workload", "transfers", "--accounts", "1000000"] },
 ];
 
-/** What is measured natively alone, as a whole and for a moment. */
+/**
+ * What is measured natively alone, as a whole and for a moment. What a command measures more than once says `as` what else, which
+ * comes after the first part of its figures' names.
+ * @type {{ command: string, as?: string, args: string[], quick: string[] }[]}
+ */
 const NATIVE = [
   { command: "kernels", args: [], quick: ["--rounds", "1", "--keys", "20000", "--batch", "1000"] },
   { command: "pipeline", args: ["--seconds", "15"], quick: ["--seconds", "1", "--accounts", "10000", "--transactions", "1000"] },
+  { command: "pipeline", as: "1m", args: sustained("1000000"), quick: ["--seconds", "1", "--accounts", "20000", "--transactions", "1000"] },
+  {
+    command: "pipeline",
+    as: "10m",
+    args: [...sustained("10000000"), "--workload", "transfers"],
+    quick: ["--seconds", "1", "--accounts", "40000", "--transactions", "1000", "--workload", "transfers"],
+  },
   { command: "executor", args: [], quick: ["--rounds", "1", "--accounts", "10000", "--transactions", "1000"] },
   { command: "network", args: ["--anvil", anvilBinary()], quick: ["--seconds", "1", "--rounds", "1", "--anvil", anvilBinary()] },
-  { command: "restart", args: [], quick: ["--accounts", "1000", "--transactions", "4000"] },
+  { command: "restart", args: ["--accounts", "1000000", "--transactions", "10000000", "--block", "10000"], quick: ["--accounts", "1000", "--transactions", "4000"] },
 ];
 
 const [where, ...rest] = process.argv.slice(2);
@@ -49,6 +60,11 @@ const { values: options } = parseArgs({
     rounds: { type: "string", default: "7" },
   },
 });
+
+/** A whole minute of our own time with so many accounts. @param {string} accounts */
+function sustained(accounts) {
+  return ["--accounts", accounts, "--seconds", "60"];
+}
 
 /** Foundry's anvil: npm's package has the binary in a package for each platform. */
 function anvilBinary() {
@@ -118,11 +134,20 @@ async function tasks() {
   return { figures, remarks };
 }
 
+/** `a.b` as `a.as.b`. @param {string} name @param {string} as */
+function named(name, as) {
+  const [first, ...rest] = name.split(".");
+  return [first, as, ...rest].join(".");
+}
+
 async function everything() {
   const started = Date.now();
   const facts = await machine();
   const figures = [];
-  for (const { command, args, quick } of NATIVE) figures.push(...(await native([command, ...(options.quick ? quick : args)])));
+  for (const { command, as, args, quick } of NATIVE) {
+    const found = await native([command, ...(options.quick ? quick : args)]);
+    figures.push(...(as === undefined ? found : found.map((figure) => ({ ...figure, name: named(figure.name, as) }))));
+  }
   const checked = await tasks();
   figures.push(...checked.figures);
   const downloads = sizes();

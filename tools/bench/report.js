@@ -19,6 +19,8 @@ const MEANINGS = {
   transfers: "ether transfers, the whole pipeline",
   erc20: "OpenZeppelin's ERC-20, transfers, the whole pipeline",
   swaps: "Uniswap V2, swaps at 100 pairs, the whole pipeline",
+  ".1m": "the whole pipeline, a million accounts",
+  ".10m": "the whole pipeline, ten million accounts",
   "network.send": "eth_sendRawTransaction, 128 connections",
   "network.send_sync": "eth_sendRawTransactionSync, 2,000 connections",
   "network.promise": "promises asked for at 10,000 a second",
@@ -76,7 +78,14 @@ const SECTIONS = [
       "database, and the keccak Merkle-Patricia root of the state by alloy-trie's nodes, all of which stay in memory with " +
       "their hashes, so that a block hashes only the paths that it changed, on all cores. It writes nothing to disk and makes " +
       "neither receipts nor proofs. By itself: `ocelli bench pipeline`, with `--accounts` and `--seconds`.",
-    holds: (name) => /^(transfers|erc20|swaps)(\.|$)/.test(name),
+    holds: (name) => /^(transfers|erc20|swaps)(\.(?!1m|10m)|$)/.test(name),
+  },
+  {
+    title: "The pipeline, sustained",
+    about:
+      "The same for 60 s of our own time each, with a million accounts (`1m`) and with ten million (`10m`). By itself: `ocelli " +
+      "bench pipeline --seconds 60 --accounts 1000000`.",
+    holds: (name) => /^(transfers|erc20|swaps)\.(1m|10m)\b/.test(name),
   },
   {
     title: "The executor's use of cores",
@@ -93,7 +102,8 @@ const SECTIONS = [
     about:
       "JSON-RPC over HTTP on loopback, a closed loop on each connection; Ocelli answers the first method when the transaction " +
       "is in its pool, and the second when its block is durable. anvil, as it comes, mines a block for each transaction and " +
-      "keeps nothing; each of its turns has a process of its own. By themselves: `ocelli bench network`, `ocelli bench restart`.",
+      "keeps nothing; each of its turns has a process of its own. What is opened has a million accounts. By themselves: `ocelli bench " +
+      "network`, `ocelli bench restart`.",
     holds: (name) => /^(network|restart)(\.|$)/.test(name),
   },
   {
