@@ -1,14 +1,17 @@
-// The core is one source for three worlds: it must compile for each of them, alone, with nothing but its own features.
+// The core is one source for three worlds: it must compile for each of them, alone, with nothing but its own features. And its
+// fastest recovery of signatures, compiled as it is released, must agree with libsecp256k1 on more inputs than a debug build could try.
 
 import { ensureRust, ensureTargets, hostTarget, wasmTarget } from "../rust.js";
 
 /** A server, a browser, and a bare machine without an operating system, which shows that it is `no_std`. */
 const TARGETS = ["x86_64-unknown-linux-gnu", wasmTarget, "riscv32imac-unknown-none-elf"];
 
+const SIGNATURES = 10_000_000;
+
 /** @type {import("../suite.js").Suite} */
 export const core = {
   name: "core",
-  about: "the core compiles for a server, a browser and a bare RISC-V machine",
+  about: "the core compiles for a server, a browser and a bare RISC-V machine, and recovers what libsecp256k1 does",
   folders: ["core"],
   limitMinutes: 15,
   async run(bench) {
@@ -20,5 +23,7 @@ export const core = {
       const args = target === host ? [] : ["--target", target];
       await bench.check(`ocelli-core for ${target}`, "cargo", ["check", "--package", "ocelli-core", ...args]);
     }
+    const differential = ["run", "--release", "--package", "ocelli-core", "--example", "recover_differential", "--"];
+    await bench.check(`${SIGNATURES} signatures recovered as by libsecp256k1`, "cargo", [...differential, `${SIGNATURES}`]);
   },
 };
