@@ -42,7 +42,9 @@ export async function build(count = steps.length) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const stops = new Map([["wasm", buildWasm], ["package", buildPackage]]);
+  /** @type {[string, () => Promise<unknown>][]} */
+  const parts = [["wasm", buildWasm], ["package", buildPackage]];
+  const stops = new Map(parts);
   const last = stops.get(process.argv[2]) ?? steps.at(-1)?.run;
   await script(() => build(steps.findIndex(({ run }) => run === last) + 1));
 }

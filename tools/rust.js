@@ -34,6 +34,20 @@ export async function ensureTargets(targets, options) {
   await ensureToolchain({ channel, components: [], targets }, options);
 }
 
+/**
+ * Makes sure that there is a toolchain beside the one that rust-toolchain.toml names, if it is to be had.
+ * @param {string} channel
+ * @param {string[]} targets
+ * @param {RunOptions} [options]
+ * @returns {Promise<boolean>} whether it is there
+ */
+export async function findToolchain(channel, targets, options) {
+  return ensureToolchain({ channel, components: [], targets }, options).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The target that cargo builds for when it is told nothing. @returns {Promise<string | undefined>} */
 export async function hostTarget() {
   return (await output("rustc", ["-vV"]))?.match(/^host: (\S+)$/m)?.[1];

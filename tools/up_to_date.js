@@ -44,6 +44,14 @@ export async function unlessUpToDate({ name, inputs, outputs }, work, stamp = jo
 }
 
 /**
+ * Has a job be done again.
+ * @param {string} name
+ */
+export function forget(name) {
+  rmSync(join(targetDir, "stamps", name), { force: true });
+}
+
+/**
  * @param {string} path
  * @returns {string[]}
  */

@@ -1,12 +1,12 @@
 // Builds the crate `ocelli-wasm` into `wasm/dist/<variant>/`: `ocelli_bg.wasm`, and for the first variant the bindings that all
-// share, an ES module `ocelli.js` and its types.
+// share, an ES module `ocelli.js` and its types. And its examples for every variant, into whatever folder.
 
-import { readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { cpSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "./command.js";
 import { root, targetDir, wasmCrate, wasmDist } from "./paths.js";
-import { ensureCrateTool, lockedVersion, wasmTarget } from "./rust.js";
-import { digest, unlessUpToDate } from "./up_to_date.js";
+import { ensureCrateTool, findToolchain, lockedVersion, wasmTarget } from "./rust.js";
+import { digest, forget, unlessUpToDate } from "./up_to_date.js";
 
 /** @typedef {import("./command.js").RunOptions} RunOptions */
 
@@ -17,17 +17,36 @@ import { digest, unlessUpToDate } from "./up_to_date.js";
  * @property {string} name its folder in `wasm/dist`
  * @property {string[]} targetFeatures what rustc may use beyond its defaults for wasm32
  * @property {string[]} optimiserFeatures the same in the words of wasm-opt
+ * @property {32 | 64} limbs how many bits the limbs of `k256` have: as many as the features can multiply at once
+ * @property {string} [toolchain] what compiles it, if not what rust-toolchain.toml names
+ *
+ * @typedef {object} Artifact what is built of the crate
+ * @property {string} name of the module and its bindings
+ * @property {string[]} select it, in cargo's words
+ * @property {string} file in the folder of the profile
  */
 
 /**
  * `simd` is for Chromium since 114, Firefox since 145 and Node since 22. Plain simd128 is in more browsers, but a module of its
- * own for them would be another download to test, and what it is faster at alone is Keccak-256.
+ * own for them would be another download to test, and what it is faster at alone is Keccak-256. `wide` is for engines that have
+ * wide arithmetic besides. LLVM 22 compiles it wrongly (llvm/llvm-project#199910: `u128::saturating_add` gives other sums), so it
+ * needs a Rust with LLVM 23. rustc warns of the feature once a crate: it is stable in WebAssembly and not yet in Rust.
  * @type {Variant[]}
  */
 export const variants = [
-  { name: "base", targetFeatures: [], optimiserFeatures: [] },
-  { name: "simd", targetFeatures: ["simd128", "relaxed-simd"], optimiserFeatures: ["simd", "relaxed-simd"] },
+  { name: "base", targetFeatures: [], optimiserFeatures: [], limbs: 32 },
+  { name: "simd", targetFeatures: ["simd128", "relaxed-simd"], optimiserFeatures: ["simd", "relaxed-simd"], limbs: 32 },
+  {
+    name: "wide",
+    targetFeatures: ["simd128", "relaxed-simd", "wide-arithmetic"],
+    optimiserFeatures: ["simd", "relaxed-simd", "wide-arithmetic"],
+    limbs: 64,
+    toolchain: "1.99.1",
+  },
 ];
+
+/** @type {Artifact} */
+const LIBRARY = { name: "ocelli", select: ["--lib"], file: "ocelli_wasm.wasm" };
 
 /** rustc's defaults for wasm32: what every browser since 2022 has. */
 const BASE_FEATURES = [
@@ -53,8 +72,10 @@ export async function ensureWasmBindgen(options) {
 
 /**
  * Builds the variants whose inputs have changed, side by side: the longest step of each, which optimises the whole module at
- * once, takes one core.
+ * once, takes one core. Where the toolchain of one is not to be had, the module of the variant before stands in for it: what
+ * runs the one runs the other.
  * @param {RunOptions} [options]
+ * @returns {Promise<string[]>} for whom others stand in, in words
  */
 export async function buildWasm(options) {
   const sources = ["Cargo.lock", "Cargo.toml", "rust-toolchain.toml", ".cargo", "core", "tools/wasm.js"];
@@ -65,37 +86,81 @@ export async function buildWasm(options) {
     const outputs = [join(out, "ocelli_bg.wasm"), ...(variant === variants[0] ? [join(out, "ocelli.js")] : [])];
     return { variant, out, name: `wasm-${variant.name}`, inputs: digest(inputs, JSON.stringify(variant)), outputs };
   });
+  /** @type {string[]} */
+  const standIns = [];
   /** @type {Promise<string> | undefined} */
   let installed;
   const bindgen = () => (installed ??= ensureWasmBindgen(options));
-  await Promise.all(jobs.map((job) => unlessUpToDate(job, () => buildVariant(job.variant, job.out, bindgen, options))));
+  const build = async (/** @type {typeof jobs[number]} */ { variant, out }) => {
+    await buildVariant(variant, LIBRARY, out, await bindgen(), options);
+    console.log(`Built wasm/dist/${variant.name}: ${readdirSync(out).join(", ")}`);
+  };
+  const buildable = await compilable(options);
+  await Promise.all(jobs.filter(({ variant }) => buildable.includes(variant)).map((job) => unlessUpToDate(job, () => build(job))));
+  for (const [at, { name, variant, out }] of jobs.entries()) {
+    if (buildable.includes(variant)) continue;
+    forget(name);
+    cpSync(join(jobs[at - 1].out, "ocelli_bg.wasm"), join(out, "ocelli_bg.wasm"));
+    standIns.push(`wasm/dist/${variant.name} is a copy of ${jobs[at - 1].variant.name}: Rust ${variant.toolchain} is missing`);
+  }
+  for (const standIn of standIns) console.log(standIn);
   for (const { variant, out } of jobs.slice(1)) shareBindings(variant, out);
+  return standIns;
 }
 
 /**
- * @param {Variant} variant
- * @param {string} out
- * @param {() => Promise<string>} bindgen
+ * The variants whose toolchain is there.
  * @param {RunOptions} [options]
  */
-async function buildVariant(variant, out, bindgen, options) {
-  const tool = await bindgen();
-  const module = await compile(variant, options);
-  rmSync(out, { recursive: true, force: true });
-  await must(tool, ["--target", "web", "--out-name", "ocelli", "--out-dir", out, module], options);
-  await optimise(variant, join(out, "ocelli_bg.wasm"), options);
-  console.log(`Built wasm/dist/${variant.name}: ${readdirSync(out).join(", ")}`);
+export async function compilable(options) {
+  /** @type {Variant[]} */
+  const found = [];
+  for (const variant of variants) {
+    const { toolchain } = variant;
+    if (toolchain === undefined || (await findToolchain(toolchain, [wasmTarget], options))) found.push(variant);
+  }
+  return found;
 }
 
 /**
- * What tells cargo which features it may compile for.
- * @param {Variant} variant
+ * Builds an example of the crate for every variant whose toolchain is there, with bindings each, into a folder of `out` each.
+ * @param {string} name
+ * @param {string} out
+ * @param {RunOptions} [options]
  */
-export function featureFlags({ targetFeatures }) {
-  if (targetFeatures.length === 0) return [];
-  // `--config` adds to the flags in `.cargo/config.toml`, where the variable RUSTFLAGS would replace them.
-  const flags = ["-C", `target-feature=${targetFeatures.map((feature) => `+${feature}`).join(",")}`];
-  return ["--config", `target.${wasmTarget}.rustflags=${JSON.stringify(flags)}`];
+export async function buildExample(name, out, options) {
+  const tool = await ensureWasmBindgen(options);
+  rmSync(out, { recursive: true, force: true });
+  const artifact = { name, select: ["--example", name], file: join("examples", `${name}.wasm`) };
+  const buildable = await compilable(options);
+  await Promise.all(buildable.map((variant) => buildVariant(variant, artifact, join(out, variant.name), tool, options)));
+}
+
+/**
+ * @param {Variant} variant
+ * @param {Artifact} artifact
+ * @param {string} out
+ * @param {string} bindgen
+ * @param {RunOptions} [options]
+ */
+async function buildVariant(variant, artifact, out, bindgen, options) {
+  const module = await compile(variant, artifact, options);
+  rmSync(out, { recursive: true, force: true });
+  await must(bindgen, ["--target", "web", "--out-name", artifact.name, "--out-dir", out, module], options);
+  await optimise(variant, join(out, `${artifact.name}_bg.wasm`), options);
+}
+
+/**
+ * What tells cargo with what to compile and for which features, and how large limbs are to be, in place of `.cargo/config.toml`:
+ * that has the flags of the first variant, and what is asked for otherwise would come on top of them.
+ * @param {Variant} variant
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function compiler({ targetFeatures, limbs, toolchain }) {
+  const flags = ["--cfg", `cpubits="${limbs}"`];
+  if (targetFeatures.length > 0) flags.push("-C", `target-feature=${targetFeatures.map((feature) => `+${feature}`).join(",")}`);
+  const env = { RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") };
+  return toolchain === undefined ? env : { ...env, RUSTUP_TOOLCHAIN: toolchain };
 }
 
 /**
@@ -113,17 +178,17 @@ function shareBindings(variant, out) {
 
 /**
  * @param {Variant} variant
+ * @param {Artifact} artifact
  * @param {RunOptions} [options]
  * @returns {Promise<string>} the path of the module
  */
-async function compile(variant, options) {
-  const args = ["build", "--package", "ocelli-wasm", "--lib", "--profile", "wasm", "--target", wasmTarget];
-  args.push(...featureFlags(variant));
+async function compile(variant, { select, file }, options) {
+  const args = ["build", "--package", "ocelli-wasm", ...select, "--profile", "wasm", "--target", wasmTarget];
   // A folder of its own: cargo lets nobody else into one where it builds.
   const folder = variant === variants[0] ? targetDir : join(targetDir, `wasm-${variant.name}`);
-  const env = { CARGO_TARGET_DIR: folder, RUSTFLAGS: undefined, CARGO_ENCODED_RUSTFLAGS: undefined };
+  const env = { CARGO_TARGET_DIR: folder, ...compiler(variant) };
   await must("cargo", args, { ...options, env });
-  return join(folder, wasmTarget, "wasm", "ocelli_wasm.wasm");
+  return join(folder, wasmTarget, "wasm", file);
 }
 
 /**

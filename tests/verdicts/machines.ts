@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { basename, extname, join } from "node:path";
 import { root, targetDir, wasmDist } from "../../tools/paths.js";
+import { findChromium, noWideArithmetic, takesWideArithmetic, wideArithmetic } from "../../tools/chromium.js";
 import { launchBrowser } from "../e2e/browser.js";
 import type { Page } from "./page.js";
 import { Replay } from "./replay.js";
@@ -17,6 +18,12 @@ export type Machine = {
   readonly replay: (file: string, name: string) => Promise<Outcome>;
   readonly flip: (file: string, name: string, kind: "row" | "column", index: number) => Promise<Outcome>;
   readonly close: () => Promise<void>;
+};
+
+export type Chromium = Machine & {
+  readonly variant: ChromiumVariant;
+  /** The path of the module that the package takes there. */
+  readonly chosen: () => Promise<string>;
 };
 
 export const transcripts = process.env.OCELLI_TRANSCRIPTS ?? join(targetDir, "transcripts");
@@ -47,15 +54,29 @@ export async function startNode(): Promise<Machine> {
   };
 }
 
-/** With the module for relaxed SIMD, which Node lacks before version 22. */
-export async function startChromium(): Promise<Machine> {
-  const server = await serve("simd");
-  const browser = await launchBrowser();
+/** The modules that Node lacks the features for: relaxed SIMD before version 22, wide arithmetic in all versions so far. */
+export type ChromiumVariant = "simd" | "wide";
+
+/** Those that the Chromium here takes, all features switched on. */
+export async function chromiumVariants(): Promise<ChromiumVariant[]> {
+  return (await takesWideArithmetic(findChromium() ?? "")) ? ["simd", "wide"] : ["simd"];
+}
+
+export async function startChromium(variant: ChromiumVariant): Promise<Chromium> {
+  const server = await serve(variant);
+  const browser = await launchBrowser({ args: [variant === "wide" ? wideArithmetic : noWideArithmetic] });
   const page = await browser.newPage();
   await page.goto(server.url);
   type Opened = typeof globalThis & Page;
   return {
-    name: "Chromium, simd",
+    name: `Chromium, ${variant}`,
+    variant,
+    chosen: () =>
+      page.evaluate(async () => {
+        // The path of whoever serves the page.
+        const script = "/package/module_url.js";
+        return (await import(script)).moduleUrl().pathname;
+      }),
     replay: (file, name) =>
       page.evaluate(
         async ([file, name]) => (await (globalThis as Opened).openTranscript(file)).replay(name),
@@ -73,11 +94,12 @@ export async function startChromium(): Promise<Machine> {
   };
 }
 
-/** What the page loads: a document, and by folder the bindings, a module, the code that replays and the transcripts. */
+/** What the page loads: a document, and by folder the bindings, a module, the package, the code that replays, transcripts. */
 async function serve(variant: string) {
   const folders = new Map([
     ["core", bindings],
     ["module", join(wasmDist, variant)],
+    ["package", wasmDist],
     ["code", join(root, "tests", "verdicts")],
     ["transcripts", transcripts],
   ]);

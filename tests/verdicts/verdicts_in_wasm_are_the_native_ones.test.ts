@@ -1,6 +1,7 @@
 /**
  * The modules that a browser gets answer every check as the native core does: of honest blocks, of every lie about every block
- * that it can be told of, and of bodies with bits flipped: the plain module in Node, the one for relaxed SIMD in Chromium.
+ * that it can be told of, and of bodies with bits flipped: the plain module in Node, those for relaxed SIMD and for wide
+ * arithmetic in Chromium.
  *
  * What the native core answered stands in transcripts. Each is a file that the crate `tests` has written, and each of its names
  * is a test on each machine; whoever has more blocks to ask about writes one more file.
@@ -9,18 +10,30 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { after, test } from "node:test";
-import { openTranscript, startChromium, startNode, transcripts } from "./machines.js";
+import { chromiumVariants, openTranscript, startChromium, startNode, transcripts } from "./machines.js";
 import type { Replay } from "./replay.js";
 
 const BODIES_AT_LEAST = 100;
 const PATIENCE = { timeout: 120_000 };
 
 const files = readdirSync(transcripts).filter((file) => file.endsWith(".transcript"));
-const machines = [await startNode(), await startChromium()];
+const variants = await chromiumVariants();
+const browsers = await Promise.all(variants.map(startChromium));
+const machines = [await startNode(), ...browsers];
 const opened = new Map<string, Replay>();
 for (const file of files) opened.set(file, await openTranscript(file));
 // From here on nothing waits: a test that is named later would not be run.
 after(() => Promise.all(machines.map(({ close }) => close())));
+
+if (!variants.includes("wide")) {
+  test("Chromium, wide", { skip: "this Chromium has no wide arithmetic: the module for it was not run" }, () => {});
+}
+
+for (const { name, variant, chosen } of browsers) {
+  test(`${name}: the package takes this module`, async () => {
+    assert.equal(await chosen(), `/package/${variant}/ocelli_bg.wasm`);
+  });
+}
 
 test("the transcripts of honest blocks, lies and flipped bits are there", () => {
   const ours = ["flips.transcript", "honest.transcript", "lies.transcript"];

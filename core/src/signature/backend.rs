@@ -10,6 +10,7 @@ use crate::cpu::FusedMultiplyAdd;
 use crate::hash::Batch;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256, B512};
+use k256::elliptic_curve::bigint::Word;
 
 /// One way to recover keys. All give the same answers; one that exists can run on this machine.
 #[derive(Clone, Copy, Debug)]
@@ -104,5 +105,6 @@ impl Backend {
     }
 }
 
-/// The fewest signatures that lanes recover sooner than one after the other. Of two lanes in wasm even one that is filled pays.
-const LANES_PAY: usize = if cfg!(target_arch = "wasm32") { 1 } else { 2 };
+/// The fewest signatures that lanes recover sooner than one after the other. Of two lanes in wasm even one that is filled pays,
+/// unless there is wide arithmetic: then k256 has limbs of 64 bits, and one alone goes to it.
+const LANES_PAY: usize = if cfg!(target_arch = "wasm32") && Word::BITS == 32 { 1 } else { 2 };

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { hasRelaxedSimd } from "./has_relaxed_simd.js";
+import { hasWideArithmetic } from "./has_wide_arithmetic.js";
 import { moduleUrl } from "./module_url.js";
 
 const module = (variant: string) => readFile(new URL(`../dist/${variant}/ocelli_bg.wasm`, import.meta.url));
@@ -14,7 +15,8 @@ test("the plain module is taken everywhere", async () => {
   assert.ok(WebAssembly.validate(await module("base")));
 });
 
-test("the module that is chosen is one that is taken here", () => {
-  const variant = hasRelaxedSimd() ? "simd" : "base";
+test("the module that is chosen is one that is taken here", async () => {
+  const variant = hasWideArithmetic() ? "wide" : hasRelaxedSimd() ? "simd" : "base";
   assert.ok(moduleUrl().pathname.endsWith(`/${variant}/ocelli_bg.wasm`));
+  assert.ok(WebAssembly.validate(await module(variant)));
 });
