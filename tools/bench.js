@@ -1,11 +1,11 @@
 // `npm run bench` measures everything and writes `docs/benchmarks.md` and `docs/benchmarks.jsonl`. `npm run bench:browser`
-// measures what tasks cost in a tab, through the built npm package, and natively; with `-- --json` it prints a JSON object
+// measures what tasks and what they are made of cost in a tab, through the built npm package, and tasks natively; with `-- --json` it prints a JSON object
 // a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { findBrowsers, measureInBrowser } from "./bench/browser.js";
+import { KERNELS, findBrowsers, measureInBrowser } from "./bench/browser.js";
 import { parseFigure, readable } from "./bench/figures.js";
 import { machine } from "./bench/machine.js";
 import { report } from "./bench/report.js";
@@ -17,7 +17,7 @@ import { ensureDependencies } from "./dependencies.js";
 import { ocelliBinary, root, targetDir } from "./paths.js";
 import { ensureRust } from "./rust.js";
 import { script } from "./script.js";
-import { buildWasm } from "./wasm.js";
+import { buildExample, buildWasm } from "./wasm.js";
 
 /** @typedef {import("./bench/figures.js").Figure} Figure */
 
@@ -50,6 +50,9 @@ const NATIVE = [
   { command: "network", args: ["--anvil", anvilBinary()], quick: ["--seconds", "1", "--rounds", "1", "--anvil", anvilBinary()] },
   { command: "restart", args: ["--accounts", "1000000", "--transactions", "10000000", "--block", "10000"], quick: ["--accounts", "1000", "--transactions", "4000"] },
 ];
+
+/** How long a kernel runs in a tab before it is the next module's turn. */
+const KERNEL_MS = 200;
 
 const [where, ...rest] = process.argv.slice(2);
 const { values: options } = parseArgs({
@@ -111,6 +114,7 @@ async function native(args) {
 /** Rows and columns, natively and in every browser that there is. */
 async function tasks() {
   const rounds = options.quick ? "1" : options.rounds;
+  const times = { rounds: Number(rounds), kernelMs: options.quick ? 1 : KERNEL_MS };
   const kinds = options.quick ? TASKS.slice(0, 1) : TASKS;
   const figures = [];
   for (const { name, args } of kinds) {
@@ -121,10 +125,10 @@ async function tasks() {
   for (const browser of found) {
     tell(`${browser.version}: checking the same tasks`);
     try {
-      const checked = await measureInBrowser(browser, kinds.map(({ name }) => join(FOLDER, name)), Number(rounds), (line) => tell(`  ${line}`));
+      const checked = await measureInBrowser(browser, kinds.map(({ name }) => join(FOLDER, name)), times, (line) => tell(`  ${line}`));
       show(checked);
       figures.push(...checked);
-      remarks.push(`${browser.name} is ${browser.version}, headless.`);
+      remarks.push(`${browser.name} is ${browser.version}, headless, with wide arithmetic switched on.`);
     } catch (error) {
       if (browser.name === "chromium") throw error;
       remarks.push(`${browser.version} did not measure: ${error instanceof Error ? error.message : error}`);
@@ -176,6 +180,7 @@ async function build() {
   await ensureChromium();
   await buildWasm();
   await buildPackage();
+  await buildExample("kernels", KERNELS);
   await must("cargo", [...OCELLI, "--features", "peers"]);
   mkdirSync(FOLDER, { recursive: true });
 }

@@ -1,23 +1,28 @@
-// The tasks that `ocelli bench tasks` wrote, checked in real browsers through the built npm package.
+// The tasks that `ocelli bench tasks` wrote, checked in real browsers through the built npm package, and what tasks are made of.
 //
 // A browser is started on a page that checks tasks in the package's own worker and posts what it measured; nothing drives
-// it, so any browser that opens a page will do.
+// it, so any browser that opens a page will do. Wide arithmetic is switched on where it has to be.
 
 import { createReadStream, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
-import { chromiumArguments, findChromium } from "../chromium.js";
+import { chromiumArguments, findChromium, wideArithmetic } from "../chromium.js";
 import { output, run } from "../command.js";
-import { wasmDist } from "../paths.js";
+import { targetDir, wasmDist } from "../paths.js";
 import { variants } from "../wasm.js";
 import { alone, median } from "./figures.js";
 
-/** How long a browser may be silent: it starts, or checks one folder of tasks once. */
+/** Where the module `kernels` is, for each variant that could be built. */
+export const KERNELS = join(targetDir, "bench", "kernels");
+/** How long a browser may be silent: it starts, checks one folder of tasks, or times all kernels. */
 const SILENCE_MS = 120_000;
 const TYPES = { ".js": "text/javascript", ".html": "text/html", ".wasm": "application/wasm", ".json": "application/json" };
 
-/** What Firefox does not do of its own accord in a new profile; and its clock, which it makes coarse, as it is. */
+/**
+ * What Firefox does not do of its own accord in a new profile; its clock, which it makes coarse, as it is; and wide arithmetic,
+ * which it has by itself since version 155.
+ */
 const FIREFOX_SETTINGS = {
   "app.update.enabled": false,
   "browser.shell.checkDefaultBrowser": false,
@@ -25,6 +30,7 @@ const FIREFOX_SETTINGS = {
   "datareporting.policy.dataSubmissionEnabled": false,
   "toolkit.telemetry.reportingpolicy.firstRun": false,
   "privacy.reduceTimerPrecision": false,
+  "javascript.options.wasm_wide_arithmetic": true,
 };
 
 /**
@@ -34,10 +40,11 @@ const FIREFOX_SETTINGS = {
  * @property {string} command
  * @property {(profile: string, url: string) => string[]} args
  *
- * @typedef {object} Checked what the page posts: how long one module took for one kind of task
+ * @typedef {object} Measured what the page posts: what one module took for one kind of task, or did of one kernel
  * @property {string} name
  * @property {string} variant
- * @property {number[]} ms of each check, in order
+ * @property {string} unit
+ * @property {number[]} values of each check, or turn, in order
  */
 
 /** The browsers that there are, and for those that are missing why. */
@@ -50,7 +57,7 @@ export async function findBrowsers() {
   const version = chromium && (await output(chromium, ["--version"]));
   if (chromium && version) {
     const args = (/** @type {string} */ profile, /** @type {string} */ url) =>
-      [...chromiumArguments, "--headless=new", `--user-data-dir=${profile}`, url];
+      [...chromiumArguments, wideArithmetic, "--headless=new", `--user-data-dir=${profile}`, url];
     found.push({ name: "chromium", version: lastLine(version), command: chromium, args });
   } else missing.push("Chromium was not found: it is looked for in the PATH, and under the name in CHROMIUM");
   const firefox = await findFirefox();
@@ -80,27 +87,28 @@ function lastLine(text) {
 }
 
 /**
- * Has `browser` check the tasks of each folder.
+ * Has `browser` check the tasks of each folder, and time kernels.
  * @param {Browser} browser
  * @param {string[]} folders
- * @param {number} rounds
+ * @param {{ rounds: number, kernelMs: number }} times how often, and how long a kernel runs each time
  * @param {(line: string) => void} tell is told what goes on
  * @returns {Promise<import("./figures.js").Figure[]>}
  */
-export async function measureInBrowser(browser, folders, rounds, tell) {
-  const names = variants.map(({ name }) => name);
-  const page = await servePage({ rounds, variants: names, folders: folders.map((_, index) => `tasks/${index}`) }, folders, tell);
+export async function measureInBrowser(browser, folders, times, tell) {
+  const names = variants.map(({ name }) => name).filter((name) => existsSync(join(KERNELS, name)));
+  const plan = { ...times, variants: names, folders: folders.map((_, index) => `tasks/${index}`) };
+  const page = await servePage(plan, folders, tell);
   const profile = mkdtempSync(join(tmpdir(), "ocelli-bench-"));
   const stop = new AbortController();
   const running = run(browser.command, browser.args(profile, page.url), { signal: stop.signal, quiet: true, onLine: () => {} });
   try {
     const ended = running.then(({ how }) => {
-      throw new Error(`${browser.version} ended before it had checked everything (${how})`);
+      throw new Error(`${browser.version} ended before it had measured everything (${how})`);
     });
-    const checked = await Promise.race([page.checked, ended]);
-    return checked.map(({ name, variant, ms }) => {
+    const measured = await Promise.race([page.measured, ended]);
+    return measured.map(({ name, variant, unit, values }) => {
       const suffix = variant === variants[0].name ? "" : `.${variant}`;
-      return alone(`${name}.${browser.name}${suffix}`, median(ms), "ms");
+      return alone(`${name}.${browser.name}${suffix}`, median(values), unit);
     });
   } finally {
     stop.abort();
@@ -112,25 +120,25 @@ export async function measureInBrowser(browser, folders, rounds, tell) {
 }
 
 /**
- * Serves the page, the package and the tasks.
- * @param {{ rounds: number, variants: string[], folders: string[] }} plan
+ * Serves the page, the package, the kernels and the tasks.
+ * @param {{ rounds: number, kernelMs: number, variants: string[], folders: string[] }} plan
  * @param {string[]} folders
  * @param {(line: string) => void} tell
  */
 async function servePage(plan, folders, tell) {
-  /** @type {(checked: Checked[]) => void} */
+  /** @type {(measured: Measured[]) => void} */
   let finish = () => {};
   /** @type {(error: Error) => void} */
   let fail = () => {};
-  /** @type {Promise<Checked[]>} */
-  const checked = new Promise((resolve, reject) => ([finish, fail] = [resolve, reject]));
+  /** @type {Promise<Measured[]>} */
+  const measured = new Promise((resolve, reject) => ([finish, fail] = [resolve, reject]));
   const silent = () => fail(new Error(`the browser said nothing for ${SILENCE_MS / 1_000} s`));
   let silence = setTimeout(silent, SILENCE_MS);
   /** @type {Record<string, (body: string) => void>} */
   const told = {
     "/told": tell,
     "/failed": (message) => fail(new Error(`in the browser: ${message}`)),
-    "/checked": (body) => finish(JSON.parse(body)),
+    "/measured": (body) => finish(JSON.parse(body)),
   };
   const server = createServer((request, response) => {
     clearTimeout(silence);
@@ -144,7 +152,7 @@ async function servePage(plan, folders, tell) {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   return {
     url: `http://127.0.0.1:${port}/page/index.html`,
-    checked,
+    measured,
     close() {
       clearTimeout(silence);
       server.close();
@@ -175,6 +183,7 @@ function fileOf(path, folders) {
   const [, top, ...rest] = normalize(path).split("/");
   if (top === "page") return join(import.meta.dirname, "page", ...rest);
   if (top === "dist") return join(wasmDist, ...rest);
+  if (top === "kernels") return join(KERNELS, ...rest);
   return top === "tasks" ? join(folders[Number(rest[0])] ?? "", ...rest.slice(1)) : "";
 }
 

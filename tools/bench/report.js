@@ -48,6 +48,15 @@ const MEANINGS = {
   ".native": "check, natively",
   ".chromium": "check, in Chromium",
   ".firefox": "check, in Firefox",
+  ".simd": "the same, by the module for relaxed SIMD",
+  ".wide": "the same, by the module for wide arithmetic",
+  "tab.recover_one": "recover one key after the other",
+  "tab.recover_many": "recover keys, 256 at once",
+  "tab.multiply": "multiply words of 256 bits",
+  "tab.modexp": "modular exponentiation, 256 bytes, to the power of 2^16 + 1",
+  "tab.bn254_pairing": "pairing of two pairs over BN254",
+  "tab.point_evaluation": "point evaluation",
+  "tab.p256": "verify over P-256",
   ".transactions": "in one row",
   ".accesses": "in one column",
   ".body": "its body",
@@ -115,6 +124,13 @@ const SECTIONS = [
     holds: (name) => /^(row|column)\./.test(name),
   },
   {
+    title: "Kernels in a tab",
+    about:
+      "What tasks are made of, by each module that the browser takes, by turns: the plain one, the one for relaxed SIMD (`simd`), " +
+      "and the one for wide arithmetic besides (`wide`), which Chromium has behind a switch. By themselves: `npm run bench:browser`.",
+    holds: (name) => name.startsWith("tab."),
+  },
+  {
     title: "What a tab downloads",
     about:
       "Each module, its bindings, and the scripts of the package, which are not minified; as they are, by `gzip -9` and by " +
@@ -154,12 +170,18 @@ export function report({ facts, figures, remarks }) {
 function figureTable(figures) {
   const withPeers = figures.some(({ peer }) => peer !== null);
   const rows = figures.map(({ name, ours, unit, peer, peer_name, ratio }) => {
-    const own = [`\`${name}\``, MEANINGS[name] ?? MEANINGS[`.${name.split(".").at(-1)}`] ?? "", readable(ours), unit];
+    const own = [`\`${name}\``, meaning(name), readable(ours), unit];
     if (!withPeers) return own;
     return [...own, peer === null ? "" : readable(peer), peer_name ?? "", ratio === null ? "" : ratio.toFixed(2)];
   });
   const head = ["name", "what", "Ocelli", "unit"];
   return table(withPeers ? [...head, "peer", "who", "times better"] : head, rows, 2);
+}
+
+/** @param {string} name */
+function meaning(name) {
+  const kernel = /^tab\.\w+/.exec(name)?.[0] ?? name;
+  return MEANINGS[kernel] ?? MEANINGS[`.${name.split(".").at(-1)}`] ?? "";
 }
 
 /**

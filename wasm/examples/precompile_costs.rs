@@ -5,13 +5,7 @@
 #![cfg(target_arch = "wasm32")]
 
 use alloy_primitives::{Address, Bytes, TxKind, U256, hex};
-use ocelli_core::{
-    evm::{ecrecover, work::PRECOMPILES},
-    genesis::GenesisAccount,
-    params::Params,
-    row::verify_row,
-    transaction::Recovered,
-};
+use ocelli_core::{evm::ecrecover, genesis::GenesisAccount, params::Params, row::verify_row, transaction::Recovered};
 use ocelli_tests::{
     chain::{TestBlock, TestChain, params},
     wallet::Wallet,
@@ -108,7 +102,7 @@ fn looped(name: &str, body: &[u8]) -> Row {
 }
 
 fn calls(input: inputs::Input) -> Row {
-    let address = if input.place == PRECOMPILES - 1 { 0x100 } else { input.place as u16 + 1 };
+    let address = input.address();
     let call_gas = gas_of(address, &input.bytes);
     let calls = (GAS / (call_gas + 150)).clamp(1, 20_000);
     let [high, low] = (calls as u16).to_be_bytes();

@@ -1,8 +1,11 @@
-// Checks tasks in the npm package's own worker, as a verifier in a tab does, and posts how long each check took.
+// Checks tasks in the npm package's own worker, as a verifier in a tab does, and posts how long each check took; and how often
+// a second it does what tasks are made of.
 
 /// <reference lib="dom" />
 
-/** @typedef {import("../browser.js").Checked} Checked */
+import { measureKernels } from "./kernels.js";
+
+/** @typedef {import("../browser.js").Measured} Measured */
 
 /** What `tasks.json` says. @typedef {{ row: string, column: string, block: string, rows: number[], columns: number[], codes: number }} Listing */
 
@@ -69,35 +72,37 @@ async function prepare(module, folder, { block, codes }) {
  * @param {string} variant
  * @param {string} folder
  * @param {number} rounds
- * @returns {Promise<Checked[]>}
+ * @returns {Promise<Measured[]>}
  */
 async function measureFolder(module, variant, folder, rounds) {
   const listing = /** @type {Listing} */ (await (await fetch(`/${folder}/tasks.json`)).json());
   const { check, terminate } = await prepare(module, folder, listing);
-  /** @type {Checked[]} */
+  /** @type {Measured[]} */
   const checked = [];
   for (const kind of /** @type {const} */ (["row", "column"])) {
     const indexes = kind === "row" ? listing.rows : listing.columns;
     const bodies = await Promise.all(indexes.map((index) => bytes(`/${folder}/${kind}-${index}`)));
-    const ms = [];
+    const values = [];
     // The first round compiles what the engine finds hot, and opens the block.
     for (let round = 0; round <= rounds; round += 1) {
       for (const [at, index] of indexes.entries()) {
         const took = await check(kind, index, bodies[at]);
-        if (round > 0) ms.push(took);
+        if (round > 0) values.push(took);
       }
     }
-    checked.push({ name: listing[kind], variant, ms });
-    await post("/told", `${listing[kind]}, module ${variant}: ${ms.length} checks`);
+    checked.push({ name: listing[kind], variant, unit: "ms", values });
+    await post("/told", `${listing[kind]}, module ${variant}: ${values.length} checks`);
   }
   terminate();
   return checked;
 }
 
 async function main() {
-  const { variants, folders, rounds } = await (await fetch("/plan.json")).json();
-  /** @type {Checked[]} */
-  const checked = [];
+  const { variants, folders, rounds, kernelMs } = await (await fetch("/plan.json")).json();
+  /** @type {Measured[]} */
+  const measured = [];
+  /** @type {string[]} */
+  const taken = [];
   for (const variant of variants) {
     /** @type {WebAssembly.Module} */
     let module;
@@ -107,9 +112,12 @@ async function main() {
       await post("/told", `module ${variant} does not compile here: ${error}`);
       continue;
     }
-    for (const folder of folders) checked.push(...(await measureFolder(module, variant, folder, rounds)));
+    taken.push(variant);
+    for (const folder of folders) measured.push(...(await measureFolder(module, variant, folder, rounds)));
   }
-  await post("/checked", JSON.stringify(checked));
+  await post("/told", `kernels of the modules ${taken.join(", ")}`);
+  measured.push(...(await measureKernels(taken, rounds, kernelMs)));
+  await post("/measured", JSON.stringify(measured));
 }
 
 main().catch((error) => post("/failed", String(error)));

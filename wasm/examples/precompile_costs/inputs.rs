@@ -1,13 +1,20 @@
 //! Inputs of precompiles: those that take longest for their gas, as far as they are known, and ordinary ones.
 
 use alloy_primitives::{B256, hex};
-use ocelli_core::signature::SecretKey;
+use ocelli_core::{evm::work::PRECOMPILES, signature::SecretKey};
 
 /// An input of the precompile at `place` in the work table.
 pub(crate) struct Input {
     pub(crate) place: usize,
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
+}
+
+impl Input {
+    /// Where the precompile is called.
+    pub(crate) fn address(&self) -> u16 {
+        if self.place == PRECOMPILES - 1 { 0x100 } else { self.place as u16 + 1 }
+    }
 }
 
 /// The generators of BN254: (1, 2), and Ethereum's encoding of the one of G2 (EIP-197).
