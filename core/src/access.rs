@@ -3,6 +3,7 @@
 use crate::{
     hash::Preimage,
     key::Key,
+    prefix::path_head,
     value::{Value, Version},
 };
 use alloc::vec::Vec;
@@ -69,7 +70,18 @@ pub fn place(accesses: impl IntoIterator<Item = Access>) -> Vec<Placed> {
     let accesses: Vec<Access> = accesses.into_iter().collect();
     let paths = Key::paths(accesses.iter().map(|access| &access.key));
     // An access is long, so it is moved once, when its place is known.
-    let mut order: Vec<(B256, &Access)> = paths.into_iter().zip(&accesses).collect();
-    order.sort_unstable_by_key(|(path, _)| *path);
-    order.into_iter().map(|(path, access)| Placed { path, access: *access }).collect()
+    let placed: Vec<(B256, &Access)> = paths.into_iter().zip(&accesses).collect();
+    let order = by_path(placed.iter(), |(path, _)| path);
+    order.map(|(path, access)| Placed { path: *path, access: **access }).collect()
+}
+
+/// `items` ascending by path; those at one path keep their order.
+pub(crate) fn by_path<'a, T: 'a>(
+    items: impl Iterator<Item = &'a T>,
+    path: impl Fn(&T) -> &B256,
+) -> impl ExactSizeIterator<Item = &'a T> {
+    // What is compared stands side by side; whole paths, which are elsewhere in memory, are asked for where that is not enough.
+    let mut order: Vec<(u64, &T)> = items.map(|item| (path_head(path(item)), item)).collect();
+    order.sort_by(|(head, item), (other_head, other)| head.cmp(other_head).then_with(|| path(item).cmp(path(other))));
+    order.into_iter().map(|(_, item)| item)
 }

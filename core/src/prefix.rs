@@ -9,6 +9,11 @@ use serde::{
     de::{Error, Visitor},
 };
 
+/// The first 64 bits of a path: nearly always enough to say which of two comes first, and compared by one instruction.
+pub(crate) fn path_head(path: &B256) -> u64 {
+    path.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
+}
+
 /// The bit of `path` at `depth`, counted from the most significant bit of the first byte; `false` beyond the last.
 pub fn path_bit(path: &B256, depth: u16) -> bool {
     path.get(usize::from(depth / 8)).is_some_and(|byte| byte & (0x80 >> (depth % 8)) != 0)

@@ -2,7 +2,7 @@
 
 use super::next_header;
 use crate::{
-    access::{Placed, place},
+    access::{Placed, by_path, place},
     column::{SplitError, build_columns},
     genesis::ChainConfig,
     header::Header,
@@ -106,9 +106,9 @@ fn make_rows(threads: &impl Parallel, rows: &[ExecutedRow]) -> (Vec<RowHeader>, 
 
 /// What the written keys hold after all rows, ascending by path.
 pub(super) fn writes(rows: &[Vec<Placed>]) -> Vec<Leaf> {
-    let mut written: Vec<&Placed> = rows.iter().flatten().filter(|placed| placed.access.after.is_some()).collect();
+    let written = rows.iter().flatten().filter(|placed| placed.access.after.is_some());
     // Keeps the order of the rows, the last of which counts.
-    written.sort_by_key(|placed| placed.path);
+    let written: Vec<&Placed> = by_path(written, |placed| &placed.path).collect();
     let last = written.chunk_by(|a, b| a.path == b.path).filter_map(|of_key| of_key.last());
     let leaf = |Placed { path, access }: &&Placed| {
         let (key, version) = (access.key, access.version_after());

@@ -2,7 +2,7 @@
 
 use super::{CellAccess, ColumnBody, ColumnKey, RowCell};
 use crate::{
-    access::{Placed, cell_leaf},
+    access::{Placed, by_path, cell_leaf},
     limits,
     manifest::ColumnHeader,
     merkle::{self, Paths},
@@ -227,16 +227,15 @@ struct Indexed {
 }
 
 fn index(cells: &Cells<'_>) -> Indexed {
-    let mut uses: Vec<(&Placed, usize)> = cells.iter().flat_map(|cell| cell.iter()).zip(0..).collect();
-    // Keeps the order of the rows.
-    uses.sort_by_key(|(placed, _)| placed.path);
+    let uses: Vec<(&Placed, usize)> = cells.iter().flat_map(|cell| cell.iter()).zip(0..).collect();
     let mut found = Indexed { paths: Vec::new(), keys: Vec::new(), indexes: alloc::vec![0; uses.len()] };
-    for (Placed { path, access }, at) in uses {
+    // Keeps the order of the rows.
+    for (Placed { path, access }, at) in by_path(uses.iter(), |(placed, _)| &placed.path) {
         if found.paths.last() != Some(path) {
             found.paths.push(*path);
             found.keys.push(ColumnKey { key: access.key, version: access.version, value: access.before });
         }
-        if let Some(index) = found.indexes.get_mut(at) {
+        if let Some(index) = found.indexes.get_mut(*at) {
             *index = found.paths.len() as u32 - 1;
         }
     }

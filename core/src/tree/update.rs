@@ -12,7 +12,11 @@ use super::{
     packed,
     versions::Versions,
 };
-use crate::{cpu::prefetch, hash::Batch, prefix::path_bit};
+use crate::{
+    cpu::prefetch,
+    hash::Batch,
+    prefix::{path_bit, path_head},
+};
 use alloc::{vec, vec::Vec};
 use core::slice;
 
@@ -121,7 +125,7 @@ impl<'a> Update<'a> {
         if writes.is_empty() {
             return 0;
         }
-        let heads = writes.iter().map(path_head).collect();
+        let heads = writes.iter().map(|leaf| path_head(&leaf.path)).collect();
         let (met, levels, lowered) = (Vec::with_capacity(8 * writes.len()), Vec::new(), Vec::new());
         let leaves = vec![Link::EMPTY; writes.len()];
         let mut update = Self { versions, root: *root, born, writes, heads, met, levels, lowered, leaves, added: 0 };
@@ -340,8 +344,4 @@ impl<'a> Update<'a> {
         }
         Made { link: inner.halves[usize::from(right)], hash: self.hash(inner.old.half(right)) }
     }
-}
-
-fn path_head(leaf: &Leaf) -> u64 {
-    leaf.path.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
