@@ -75,7 +75,8 @@ export async function startChromium(variant: ChromiumVariant): Promise<Chromium>
       page.evaluate(async () => {
         // The path of whoever serves the page.
         const script = "/package/module_url.js";
-        return (await import(script)).moduleUrl().pathname;
+        const { moduleUrl, wideModuleUrl } = await import(script);
+        return (wideModuleUrl() ?? moduleUrl()).pathname;
       }),
     replay: (file, name) =>
       page.evaluate(

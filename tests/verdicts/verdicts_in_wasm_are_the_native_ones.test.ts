@@ -30,7 +30,7 @@ if (!variants.includes("wide")) {
 }
 
 for (const { name, variant, chosen } of browsers) {
-  test(`${name}: the package takes this module`, async () => {
+  test(`${name}: the package has this module for it`, async () => {
     assert.equal(await chosen(), `/package/${variant}/ocelli_bg.wasm`);
   });
 }

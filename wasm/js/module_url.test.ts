@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { hasRelaxedSimd } from "./has_relaxed_simd.js";
 import { hasWideArithmetic } from "./has_wide_arithmetic.js";
-import { moduleUrl } from "./module_url.js";
+import { moduleUrl, wideModuleUrl } from "./module_url.js";
 
 const module = (variant: string) => readFile(new URL(`../dist/${variant}/ocelli_bg.wasm`, import.meta.url));
 
@@ -16,7 +16,12 @@ test("the plain module is taken everywhere", async () => {
 });
 
 test("the module that is chosen is one that is taken here", async () => {
-  const variant = hasWideArithmetic() ? "wide" : hasRelaxedSimd() ? "simd" : "base";
+  const variant = hasRelaxedSimd() ? "simd" : "base";
   assert.ok(moduleUrl().pathname.endsWith(`/${variant}/ocelli_bg.wasm`));
   assert.ok(WebAssembly.validate(await module(variant)));
+});
+
+test("the module for wide arithmetic is offered exactly where it is said to be taken", () => {
+  const offered = wideModuleUrl()?.pathname.endsWith("/wide/ocelli_bg.wasm");
+  assert.equal(offered, hasWideArithmetic() ? true : undefined);
 });

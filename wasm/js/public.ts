@@ -12,6 +12,7 @@ export type { Bytes, Hex } from "./api.js";
 export type { BlockInfo, TaskInfo, TaskKind } from "./base/ocelli.js";
 export { hasRelaxedSimd } from "./has_relaxed_simd.js";
 export { hasWideArithmetic } from "./has_wide_arithmetic.js";
+export { wideModuleUrl } from "./module_url.js";
 export type { From } from "./follower.js";
 export type { VerifierOptions } from "./options.js";
 export type { ChainInfo, Delegation } from "./protocol.js";

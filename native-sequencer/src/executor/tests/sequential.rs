@@ -27,7 +27,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{collections::HashMap, sync::Arc};
 
 /// Transactions executed, unless the environment says otherwise.
-const TRANSACTIONS: u32 = 12_000;
+const TRANSACTIONS: u32 = 100_000;
 /// Most transactions of one block.
 const BLOCK: usize = 48;
 /// Most threads.
