@@ -1,6 +1,6 @@
 // `npm run bench` measures everything and writes `docs/benchmarks.md` and `docs/benchmarks.jsonl`. `npm run bench:browser`
-// measures what tasks and what they are made of cost in a tab, through the built npm package, and tasks natively; with `-- --json` it prints a JSON object
-// a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
+// measures what tasks and what they are made of cost in a tab, through the built npm package, and tasks natively; with
+// `-- --json` it prints a JSON object a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

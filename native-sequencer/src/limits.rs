@@ -102,8 +102,7 @@ pub const ASKED_SMALL: usize = 4 << 10;
 
 // JSON-RPC.
 
-/// JSON-RPC requests over HTTP served at once; what is above gets status 429. Those that wait for their block are among them: as
-/// many as go into a block where all are waited for.
+/// JSON-RPC requests over HTTP served at once, those among them that wait for their block; what is above gets status 429.
 pub const RPC_REQUESTS: u32 = 4_096;
 /// JSON-RPC connections over WebSocket; what is above gets status 429.
 pub const RPC_SOCKETS: u32 = 1_024;

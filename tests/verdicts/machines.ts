@@ -22,8 +22,8 @@ export type Machine = {
 
 export type Chromium = Machine & {
   readonly variant: ChromiumVariant;
-  /** The path of the module that the package takes there. */
-  readonly chosen: () => Promise<string>;
+  /** The paths of the module that the package takes there by itself, and of the one for wide arithmetic if it offers that. */
+  readonly modules: () => Promise<{ taken: string; offered: string | undefined }>;
 };
 
 export const transcripts = process.env.OCELLI_TRANSCRIPTS ?? join(targetDir, "transcripts");
@@ -71,12 +71,12 @@ export async function startChromium(variant: ChromiumVariant): Promise<Chromium>
   return {
     name: `Chromium, ${variant}`,
     variant,
-    chosen: () =>
+    modules: () =>
       page.evaluate(async () => {
         // The path of whoever serves the page.
         const script = "/package/module_url.js";
         const { moduleUrl, wideModuleUrl } = await import(script);
-        return (wideModuleUrl() ?? moduleUrl()).pathname;
+        return { taken: moduleUrl().pathname, offered: wideModuleUrl()?.pathname };
       }),
     replay: (file, name) =>
       page.evaluate(

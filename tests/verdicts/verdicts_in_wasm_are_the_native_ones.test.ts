@@ -29,9 +29,11 @@ if (!variants.includes("wide")) {
   test("Chromium, wide", { skip: "this Chromium has no wide arithmetic: the module for it was not run" }, () => {});
 }
 
-for (const { name, variant, chosen } of browsers) {
-  test(`${name}: the package has this module for it`, async () => {
-    assert.equal(await chosen(), `/package/${variant}/ocelli_bg.wasm`);
+for (const { name, variant, modules } of browsers) {
+  test(`${name}: the package takes relaxed SIMD by itself, and offers wide arithmetic where it is`, async () => {
+    const { taken, offered } = await modules();
+    assert.equal(taken, "/package/simd/ocelli_bg.wasm");
+    assert.equal(offered, variant === "wide" ? "/package/wide/ocelli_bg.wasm" : undefined);
   });
 }
 
