@@ -6,6 +6,7 @@
 mod budget;
 mod forecast;
 mod keys;
+mod layout;
 mod plan;
 mod recent;
 mod speculate;

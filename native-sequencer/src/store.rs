@@ -18,6 +18,7 @@
 
 mod archive;
 mod columns;
+mod direct;
 mod error;
 mod folder;
 mod import;

@@ -114,5 +114,7 @@ pub(super) fn writes(rows: &[Vec<Placed>]) -> Vec<Leaf> {
         let (key, version) = (access.key, access.version_after());
         Some(Leaf { path: *path, key, version, value: access.after? })
     };
-    last.filter_map(leaf).collect()
+    let mut leaves = Vec::with_capacity(written.len());
+    leaves.extend(last.filter_map(leaf));
+    leaves
 }

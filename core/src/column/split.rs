@@ -228,7 +228,8 @@ struct Indexed {
 
 fn index(cells: &Cells<'_>) -> Indexed {
     let uses: Vec<(&Placed, usize)> = cells.iter().flat_map(|cell| cell.iter()).zip(0..).collect();
-    let mut found = Indexed { paths: Vec::new(), keys: Vec::new(), indexes: alloc::vec![0; uses.len()] };
+    let (paths, keys) = (Vec::with_capacity(uses.len()), Vec::with_capacity(uses.len()));
+    let mut found = Indexed { paths, keys, indexes: alloc::vec![0; uses.len()] };
     // Keeps the order of the rows.
     for (Placed { path, access }, at) in by_path(uses.iter(), |(placed, _)| &placed.path) {
         if found.paths.last() != Some(path) {

@@ -8,6 +8,7 @@
 //! told by its callee, its selector and the addresses in its arguments: calls alike in these used alike keys in the blocks
 //! before. A wrong forecast costs time and nothing else: the plan is made of what speculation finds, not of this.
 
+use super::layout::Layouts;
 use alloy_primitives::{
     Address,
     map::{DefaultHashBuilder, HashMap},
@@ -42,6 +43,7 @@ pub struct Forecast {
     recent: HashMap<Call, Vec<Contended>>,
     /// Those that came before the recent ones.
     older: HashMap<Call, Vec<Contended>>,
+    layouts: Layouts,
 }
 
 impl std::fmt::Debug for Forecast {
@@ -192,6 +194,16 @@ impl Forecast {
         }
         let several = keys.into_iter().filter(|(_, users)| users.changed && users.count > 1);
         several.map(|(key, users)| (key, users.count)).collect()
+    }
+
+    /// Which slots calls use by themselves, contended or not.
+    pub(super) const fn layouts(&self) -> &Layouts {
+        &self.layouts
+    }
+
+    /// Learns that from transactions that succeeded.
+    pub(super) fn learn_layouts<'t>(&mut self, did: impl Iterator<Item = (&'t Recovered, &'t [Access])>) {
+        self.layouts.learn(did);
     }
 
     fn remember(&mut self, call: Call, keys: Vec<Contended>) {

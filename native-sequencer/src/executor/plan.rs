@@ -86,7 +86,8 @@ impl Plan {
     /// its gas limit are left out.
     pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &Forecast) -> Self {
         let mut plan = Self::default();
-        let Speculation { guesses, took } = speculate(env, base, transactions, forecast.groups(transactions));
+        let groups = forecast.groups(transactions);
+        let Speculation { guesses, took } = speculate(env, base, transactions, groups, forecast.layouts());
         plan.tried = took;
         plan.keep(env.params.gas_limit, guesses);
         let planned = plan.guesses.iter().enumerate().filter_map(|(index, guess)| Some((index, guess.as_ref()?)));
@@ -170,6 +171,8 @@ impl Plan {
             Some((*at, did.accesses.as_slice()))
         };
         forecast.learn(transactions, self.lanes.iter().map(|lane| lane.iter().filter_map(did).collect()));
+        let lanes = self.lanes.iter().flatten();
+        forecast.learn_layouts(lanes.filter_map(did).map(|(at, accesses)| (&transactions[at], accesses)));
         started.elapsed()
     }
 

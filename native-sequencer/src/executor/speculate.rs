@@ -3,7 +3,7 @@
 //! Groups run side by side, and the transactions of a group one after the other, each on what those before it left. What is
 //! found is a guess: a transaction counts as executed only where it would find the same again.
 
-use super::plan::Base;
+use super::{layout::Layouts, plan::Base};
 use crate::state::{Overlay, Writes};
 use alloy_primitives::{Address, B256};
 use ocelli_core::{
@@ -17,7 +17,6 @@ use ocelli_core::{
 use rayon::prelude::*;
 use std::{
     cell::Cell,
-    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -41,12 +40,13 @@ pub(super) struct Speculation {
 ///
 /// It goes in rounds. A round has as many transactions as fit into what is left of the gas whatever they do, so where limits
 /// are near what is spent there is one round, and nobody makes this run much more than a block's gas. A round costs what its
-/// own transactions cost.
+/// own transactions cost. Slots that `layouts` tell of are looked up together.
 pub(super) fn speculate(
     env: &Env<'_>,
     base: &Base<'_>,
     transactions: &[Recovered],
     groups: Vec<Vec<usize>>,
+    layouts: &Layouts,
 ) -> Speculation {
     let mut waiting: Vec<Group> = groups.into_iter().map(Group::new).collect();
     let mut found = Speculation { guesses: Vec::with_capacity(transactions.len()), took: Vec::new() };
@@ -66,7 +66,7 @@ pub(super) fn speculate(
         }
         let until = from + round.len();
         let mut active = active(&mut waiting, &group_of[from..until], until);
-        let chunk = |groups: &mut [Active]| try_groups(env, base, transactions, groups);
+        let chunk = |groups: &mut [Active]| try_groups(env, base, transactions, layouts, groups);
         found.took.par_extend(chunks(&mut active).into_par_iter().map(chunk));
         guesses.resize(until, Err(Refused::NotAccepted));
         let mut left_after = Some(left);
@@ -176,18 +176,24 @@ fn chunks(mut groups: &mut [Active]) -> Vec<&mut [Active]> {
 /// Tries what is next of groups; how long that took.
 ///
 /// Each transaction has a row of its own: what no row can hold leaves nothing for those behind it to find.
-fn try_groups(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], groups: &mut [Active]) -> Duration {
+fn try_groups(
+    env: &Env<'_>,
+    base: &Base<'_>,
+    transactions: &[Recovered],
+    layouts: &Layouts,
+    groups: &mut [Active],
+) -> Duration {
     let started = Instant::now();
     let next = |group: &Group, count| group.members[group.tried..group.tried + count].to_vec();
     let members: Vec<Vec<usize>> = groups.iter().map(|active| next(&active.group, active.count)).collect();
-    let named = Named::of(base, members.iter().flatten().map(|at| &transactions[*at]));
+    let named = Named::of(base, layouts, members.iter().flatten().map(|at| &transactions[*at]));
     let mut executor = RowExecutor::new(env, Overlay::new(&named));
     for (Active { group, guesses, .. }, members) in groups.iter_mut().zip(members) {
         executor.next_row(|state, _| state.writes = std::mem::take(&mut group.written));
         // What the last one of a group leaves, nobody finds.
         let last = group.members.last();
         for at in members {
-            named.go_on_to(&transactions[at]);
+            named.go_on();
             guesses.push(try_one(&mut executor, env.params, &transactions[at]));
             executor.next_row(|state, effects| {
                 if Some(&at) != last {
@@ -209,36 +215,50 @@ fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transactio
     result.map(Box::new).map_err(|refused| if fits { refused } else { Refused::RowBody })
 }
 
-/// A state of which those accounts are at hand that transactions name: they are looked up together.
+/// A state of which what transactions name is at hand: it is looked up together.
 struct Named<'a> {
     base: &'a Base<'a>,
-    /// Of one transaction after the other: sender, callee.
-    accounts: Vec<(Address, (Version, Value))>,
-    /// Where those of the running transaction are.
-    running: Cell<Range<usize>>,
+    /// Of one transaction after the other: sender, callee, slots.
+    found: Vec<(Key, (Version, Value))>,
+    /// Where those of each transaction end.
+    ends: Vec<usize>,
+    /// How many transactions have begun.
+    begun: Cell<usize>,
 }
 
 impl<'a> Named<'a> {
-    fn of<'t>(base: &'a Base<'a>, transactions: impl Iterator<Item = &'t Recovered>) -> Self {
-        let keys: Vec<Key> = transactions.flat_map(named).map(Key::Account).collect();
-        // The rows before the block's transactions write no account.
+    fn of<'t>(
+        base: &'a Base<'a>,
+        layouts: &Layouts,
+        transactions: impl Iterator<Item = &'t Recovered> + Clone,
+    ) -> Self {
+        let slots = layouts.slots(transactions.clone());
+        let (mut keys, mut ends, mut from) = (Vec::new(), Vec::with_capacity(slots.ends.len()), 0);
+        for (transaction, to) in transactions.zip(slots.ends) {
+            keys.extend(named(transaction).map(Key::Account));
+            keys.extend(&slots.keys[from..to]);
+            ends.push(keys.len());
+            from = to;
+        }
         let found = base.below.snapshot.at_each(&keys);
-        let accounts = keys.iter().map(Key::address).zip(found).collect();
-        Self { base, accounts, running: Cell::default() }
+        let found = keys.into_iter().zip(found).map(|(key, found)| match key {
+            // The rows before the block's transactions write no account.
+            Key::Account(_) => (key, found),
+            Key::Slot(..) => (key, base.writes.get(&key).unwrap_or(found)),
+        });
+        Self { base, found: found.collect(), ends, begun: Cell::new(0) }
     }
 
-    /// Goes on to the next transaction, which is this one.
-    fn go_on_to(&self, transaction: &Recovered) {
-        let from = self.running.take().end;
-        self.running.set(from..from + named(transaction).count());
+    /// Goes on to the next transaction.
+    fn go_on(&self) {
+        self.begun.set(self.begun.get() + 1);
     }
 
-    fn account(&self, address: &Address) -> Option<(Version, Value)> {
-        let running = self.running.take();
-        let of_running = self.accounts.get(running.clone()).unwrap_or_default();
-        let found = of_running.iter().find(|(named, _)| named == address).map(|(_, found)| *found);
-        self.running.set(running);
-        found
+    /// What the running transaction names.
+    fn of_running(&self) -> &[(Key, (Version, Value))] {
+        let end = |begun: usize| begun.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or_default();
+        let begun = self.begun.get();
+        self.found.get(end(begun.saturating_sub(1))..end(begun)).unwrap_or_default()
     }
 }
 
@@ -249,11 +269,8 @@ fn named(transaction: &Recovered) -> impl Iterator<Item = Address> {
 
 impl Source for Named<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let known = match key {
-            Key::Account(address) => self.account(address),
-            Key::Slot(..) => None,
-        };
-        known.map_or_else(|| self.base.load(key), Ok)
+        let known = self.of_running().iter().find(|(named, _)| named == key);
+        known.map_or_else(|| self.base.load(key), |(_, found)| Ok(*found))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {

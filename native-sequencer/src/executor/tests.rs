@@ -5,6 +5,7 @@ mod recent;
 mod sequential;
 
 use super::{
+    layout::Layouts,
     speculate::{Tried, speculate},
     *,
 };
@@ -94,7 +95,7 @@ fn effects(block: &ExecutedBlock) -> Vec<Vec<Access>> {
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
     let groups = Forecast::default().groups(calls);
-    speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), calls, groups).guesses
+    speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), calls, groups, &Layouts::default()).guesses
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn what_no_row_can_hold_leaves_nothing_to_those_behind_it() {
     let env = Env { params: &params, ..world.env() };
     let together = vec![(0..calls.len()).collect()];
     let guesses =
-        speculate(&env, &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together).guesses;
+        speculate(&env, &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together, &Layouts::default()).guesses;
     assert!(guesses.iter().all(|guess| *guess == Err(Refused::RowGas)), "{guesses:?}");
 }
 
@@ -129,7 +130,7 @@ fn rounds_go_on_where_groups_were_left() {
     let calls = world.calls(2);
     let together = vec![(0..calls.len()).collect()];
     let guesses =
-        speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together)
+        speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together, &Layouts::default())
             .guesses;
     let counted = |guess: &Tried| {
         guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {

@@ -9,7 +9,8 @@
 //!                                        so far: 4 bytes, CRC-32
 //! ```
 //!
-//! Integers are big-endian, parts in the core's wire encoding. A block is appended and synced once; so what a crash
+//! Integers are big-endian, parts in the core's wire encoding. Zeros may fill up the last block of the disk, which is written again
+//! with the next frame; what of it was durable is the same then. A block is appended and synced once; so what a crash
 //! leaves of a block whose append did not return is at the end of the file, and is cut off when it is opened. Where whole frames
 //! follow on something that is none, the file is damaged: nothing is cut off then. Blocks hold what strangers wrote, who must not
 //! be able to write something that looks like a frame: the mark is theirs to guess, and nothing tells it.
@@ -18,6 +19,7 @@
 //! the index, a certificate; so whoever opens the file says which blocks it must have.
 
 use super::{
+    direct::Appender,
     error::StoreError,
     folder::{NEW_LOG_FILE, io_error, sync_folder},
 };
@@ -122,15 +124,20 @@ pub(super) struct Found {
 /// The open file.
 #[derive(Debug)]
 pub(super) struct Log {
+    frames: Frames,
+    end: Mutex<End>,
+}
+
+/// What of the file is read.
+#[derive(Debug)]
+struct Frames {
     path: PathBuf,
     mark: Mark,
-    end: Mutex<End>,
 }
 
 #[derive(Debug)]
 struct End {
-    file: File,
-    at: u64,
+    appender: Appender,
     /// Something could not be written: from then on nothing is, since nobody knows what the file holds.
     broken: bool,
 }
@@ -166,20 +173,19 @@ impl Log {
         known: Option<Found>,
         (least, how): (u64, &str),
     ) -> Result<(Self, Vec<Found>), StoreError> {
-        let open = OpenOptions::new().read(true).write(true).open(path);
-        let mut file = open.map_err(|source| match source.kind() {
+        let mut file = File::open(path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => StoreError::Damaged { path: path.to_owned(), what: "it is missing".to_owned() },
             _ => StoreError::Io { path: path.to_owned(), source },
         })?;
         let mark = read_begin(&mut file, path, genesis)?;
         let length = file.metadata().map_err(io_error(path))?.len();
-        let log = Self { path: path.to_owned(), mark, end: Mutex::new(End { file, at: BEGIN, broken: false }) };
+        let frames = Frames { path: path.to_owned(), mark };
         let (mut at, mut height) = (BEGIN, 0);
         if let Some(known) = known {
-            let head = log.head(known.at)?.filter(|head| head.height == known.height);
+            let head = frames.head(known.at)?.filter(|head| head.height == known.height);
             let missing = || {
                 if known.at < length {
-                    return log.damaged(format!("it has something else where block {} was", known.height));
+                    return frames.damaged(format!("it has something else where block {} was", known.height));
                 }
                 StoreError::ShortLog { path: path.to_owned(), height: known.height }
             };
@@ -187,42 +193,19 @@ impl Log {
             (at, height) = (known.at + head.frame(), known.height);
         }
         let mut found = Vec::new();
-        while let Some(head) = log.whole_frame(at, height + 1, length)? {
+        while let Some(head) = frames.whole_frame(at, height + 1, length)? {
             height = head.height;
             found.push(Found { height, at });
             at += head.frame();
         }
-        if at > length || log.is_frame_within(at, height, length)? {
-            return Err(log.damaged(format!("it has no whole block {} where one should be", height + 1)));
+        if at > length || frames.is_frame_within(at, height, length)? {
+            return Err(frames.damaged(format!("it has no whole block {} where one should be", height + 1)));
         }
         if height < least {
-            return Err(log.damaged(format!("it ends with block {height}, and block {least} is {how}")));
+            return Err(frames.damaged(format!("it ends with block {height}, and block {least} is {how}")));
         }
-        log.end_at(at, length, found.last())?;
-        Ok((log, found))
-    }
-
-    /// Lets the file end at `at`, behind which there is no block. The last block is written again: who appended it may have ended
-    /// between writing and syncing, or have been told that syncing failed, after which syncing again may do nothing.
-    fn end_at(&self, at: u64, length: u64, last: Option<&Found>) -> Result<(), StoreError> {
-        let again = last.map(|last| Ok((last.at, self.bytes(last.at, (at - last.at) as usize)?))).transpose()?;
-        let mut end = self.end.lock();
-        if let Some((from, frame)) = again {
-            let write = end.file.seek(SeekFrom::Start(from)).and_then(|_| end.file.write_all(&frame));
-            write.map_err(io_error(&self.path))?;
-        }
-        if at < length {
-            tracing::warn!(
-                bytes = length - at,
-                "{} ends with something that is no whole block and is cut off: half written when the power failed",
-                self.path.display()
-            );
-            end.file.set_len(at).map_err(io_error(&self.path))?;
-        }
-        end.file.sync_all().map_err(io_error(&self.path))?;
-        end.at = at;
-        end.file.seek(SeekFrom::Start(at)).map_err(io_error(&self.path))?;
-        Ok(())
+        let appender = frames.end_at(at, found.last()).map_err(io_error(path))?;
+        Ok((Self { frames, end: Mutex::new(End { appender, broken: false }) }, found))
     }
 
     /// Appends the block with this height, and says where. It is durable when this returns. After an error nothing can be
@@ -232,30 +215,29 @@ impl Log {
         let mut end = self.end.lock();
         if end.broken {
             let source = io::Error::other("an earlier block could not be written");
-            return Err(StoreError::Io { path: self.path.clone(), source });
+            return Err(StoreError::Io { path: self.frames.path.clone(), source });
         }
         end.broken = true;
-        // What is between two writes, a crash may leave: the head tells that parts are missing.
-        let head_bytes = head.encode(&self.mark);
-        let mut frame = [head_bytes.as_slice()].into_iter().chain(parts);
-        let written = frame.try_for_each(|part| end.file.write_all(part)).and_then(|()| end.file.sync_data());
-        written.map_err(io_error(&self.path))?;
+        // Of what is written, a crash may leave some blocks of the disk and others not: the checks tell that parts are missing.
+        let head = head.encode(&self.frames.mark);
+        let [header, writes, block] = parts;
+        let at = end.appender.end();
+        let written = end.appender.append(&[&head, header, writes, block]).and_then(|()| end.appender.sync());
+        written.map_err(io_error(&self.frames.path))?;
         end.broken = false;
-        let at = end.at;
-        end.at += head.frame();
         Ok(at)
     }
 
     /// How long the file is.
     pub(super) fn bytes_written(&self) -> u64 {
-        self.end.lock().at
+        self.end.lock().appender.end()
     }
 
     /// A part of the block with this height, whose frame begins at `at`.
     pub(super) fn read(&self, height: u64, at: u64, part: Part) -> Result<Vec<u8>, StoreError> {
-        let head = self.head(at)?.filter(|head| head.height == height);
+        let head = self.frames.head(at)?.filter(|head| head.height == height);
         let head = head.ok_or_else(|| self.damaged(format!("block {height} is not where it was")))?;
-        let bytes = self.part(&head, at, part)?;
+        let bytes = self.frames.part(&head, at, part)?;
         bytes.ok_or_else(|| self.damaged(format!("block {height} is not what was written")))
     }
 
@@ -267,11 +249,41 @@ impl Log {
 
     /// How many bytes a part has.
     pub(super) fn length(&self, at: u64, part: Part) -> Result<u64, StoreError> {
-        Ok(self.head(at)?.map_or(0, |head| head.part(part).1))
+        Ok(self.frames.head(at)?.map_or(0, |head| head.part(part).1))
     }
 
     /// That the file is not as it was left.
     pub(super) fn damaged(&self, what: String) -> StoreError {
+        self.frames.damaged(what)
+    }
+}
+
+impl Frames {
+    /// Lets the file end at `at`, behind which there is no block, to be appended to. The last block is written again: who appended it
+    /// may have ended between writing and syncing, or have been told that syncing failed, after which syncing again may do nothing.
+    fn end_at(&self, at: u64, last: Option<&Found>) -> io::Result<Appender> {
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        if let Some(last) = last {
+            let mut frame = Vec::new();
+            file.seek(SeekFrom::Start(last.at))?;
+            (&file).take(at - last.at).read_to_end(&mut frame)?;
+            file.seek(SeekFrom::Start(last.at))?;
+            file.write_all(&frame)?;
+        }
+        let behind = Appender::bytes_behind(&mut file, at)?;
+        if behind > 0 {
+            tracing::warn!(
+                bytes = behind,
+                "{} ends with something that is no whole block and is cut off: half written when the power failed",
+                self.path.display()
+            );
+        }
+        file.set_len(at)?;
+        file.sync_all()?;
+        Appender::new(&self.path, at)
+    }
+
+    fn damaged(&self, what: String) -> StoreError {
         StoreError::Damaged { path: self.path.clone(), what }
     }
 

@@ -1,10 +1,10 @@
 //! One file of bodies: what it begins with, and its frames.
 
-use super::Bounds;
+use super::{super::direct::Appender, Bounds};
 use alloy_primitives::B256;
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -116,30 +116,25 @@ impl Frames {
 /// A file that is written to.
 #[derive(Debug)]
 pub(super) struct Open {
-    file: File,
+    appender: Appender,
     path: PathBuf,
     first: u64,
     /// The height of the block that may be appended.
     next: u64,
-    end: u64,
 }
 
 impl Open {
     /// Makes the file whose first block is the one at `first`.
     pub(super) fn new(path: &Path, first: u64, genesis: &B256) -> io::Result<Self> {
-        let mut file = File::create(path)?;
-        let begun = file.write_all(&begin_of(genesis));
-        let open = Self { file, path: path.to_owned(), first, next: first, end: BEGIN };
-        if begun.is_err() {
-            open.cut();
-        }
-        begun.map(|()| open)
+        let appender = fs::write(path, begin_of(genesis)).and_then(|()| Appender::new(path, BEGIN));
+        let open = |appender| Self { appender, path: path.to_owned(), first, next: first };
+        appender.map(open).inspect_err(|_| delete(path))
     }
 
     /// Goes on with a file, whose end is cut off if no whole frame is there. Blocks whose columns can be made again end where the
     /// first of them is not whole. If there is no block then, the file is deleted.
     pub(super) fn again(path: &Path, first: u64, bounds: Bounds) -> io::Result<Option<Self>> {
-        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut file = File::open(path)?;
         let (mut next, mut end) = (first, BEGIN);
         while next <= bounds.head
             && let Some(head) = head(&mut file, end, next)?
@@ -147,20 +142,21 @@ impl Open {
         {
             (next, end) = (next + 1, head.end(end));
         }
-        let length = file.metadata()?.len();
-        let open = Self { file, path: path.to_owned(), first, next, end };
         if next == first {
             tracing::warn!("{} has no block's columns and is deleted", path.display());
-            open.cut();
-        } else if end < length {
+            delete(path);
+            return Ok(None);
+        }
+        let behind = Appender::bytes_behind(&mut file, end)?;
+        if behind > 0 {
             tracing::warn!(
-                bytes = length - end,
+                bytes = behind,
                 "{} ends with something that is no block's columns and is cut off",
                 path.display()
             );
-            open.cut();
+            cut(path, end);
         }
-        Ok((next > first).then_some(open))
+        Ok(Some(Self { appender: Appender::new(path, end)?, path: path.to_owned(), first, next }))
     }
 
     pub(super) const fn first(&self) -> u64 {
@@ -172,37 +168,40 @@ impl Open {
     }
 
     pub(super) const fn end(&self) -> u64 {
-        self.end
+        self.appender.end()
     }
 
     /// Whether content so long leaves the file below `limit`, or is its first.
     pub(super) const fn has_room(&self, content: usize, limit: u64) -> bool {
-        self.next == self.first || self.end + HEAD as u64 + content as u64 <= limit
+        self.next == self.first || self.end() + HEAD as u64 + content as u64 <= limit
     }
 
     /// Appends the content of the next block. What could not be written as a whole is cut off.
     pub(super) fn append(mut self, content: &[u8]) -> io::Result<Self> {
-        let head = Head::new(self.next, content);
-        let written = self.file.seek(SeekFrom::Start(self.end));
-        let written =
-            written.and_then(|_| self.file.write_all(&head.encode())).and_then(|()| self.file.write_all(content));
-        if let Err(error) = written {
-            self.cut();
+        let head = Head::new(self.next, content).encode();
+        if let Err(error) = self.appender.append(&[&head, content]) {
+            if self.next == self.first { delete(&self.path) } else { cut(&self.path, self.end()) }
             return Err(error);
         }
-        (self.next, self.end) = (self.next + 1, head.end(self.end));
+        self.next += 1;
         Ok(self)
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.appender.sync()
     }
+}
 
-    /// Cuts off what is behind the last block, or deletes the file if there is none. Whoever reads does without.
-    fn cut(&self) {
-        let cut = if self.next == self.first { fs::remove_file(&self.path) } else { self.file.set_len(self.end) };
-        if let Err(error) = cut {
-            tracing::warn!(%error, "the end of {} cannot be cut off", self.path.display());
-        }
+/// Deletes a file without a block. Whoever reads does without.
+fn delete(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::warn!(%error, "{} cannot be deleted", path.display());
+    }
+}
+
+/// Cuts off what is behind the last block. Whoever reads does without.
+fn cut(path: &Path, end: u64) {
+    if let Err(error) = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)) {
+        tracing::warn!(%error, "the end of {} cannot be cut off", path.display());
     }
 }

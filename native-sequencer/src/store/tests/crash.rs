@@ -20,6 +20,8 @@ use std::{
 const APPENDED: usize = 6;
 /// What a disk writes at once or not at all, in bytes.
 const SECTOR: usize = 512;
+/// What the log is written in, in bytes.
+const BLOCK: usize = 4_096;
 
 /// What is in a folder.
 pub(super) type Files = Vec<(OsString, Vec<u8>)>;
@@ -57,8 +59,8 @@ fn recorded() -> &'static Recorded {
         for (block, writes) in blocks().from(0).take(APPENDED) {
             let (store, _) = open(dir.path(), blocks()).expect("opens");
             store.append(block, writes).expect("appends");
-            lengths.push(read(LOG_FILE).len());
             drop(store);
+            lengths.push(read(LOG_FILE).len());
             indexes.push(read_folder(&index(dir.path())));
         }
         Recorded { chain: read("chain.redb"), log: read(LOG_FILE), lengths, indexes }
@@ -97,6 +99,7 @@ proptest! {
         behind in proptest::option::of(0..APPENDED),
         length in 0.0..=1.0_f64,
         kept in any::<[u64; 4]>(),
+        filled_up: bool,
     ) {
         let Recorded { log, lengths, .. } = recorded();
         let (begin, end) = (lengths[appended], lengths[appended + 1]);
@@ -109,6 +112,9 @@ proptest! {
         }
         // The block under way is there as a whole or not at all.
         let whole = image.len() == end && image[begin..] == under_way;
+        if filled_up {
+            image.resize(image.len().next_multiple_of(BLOCK), 0);
+        }
         let dir = folder(&image, behind.map(|behind| appended.saturating_sub(behind)));
         goes_on(dir.path(), appended + usize::from(whole));
     }
