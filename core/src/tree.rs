@@ -204,12 +204,12 @@ impl Tree {
 
     /// All leaves, ascending by path.
     pub fn iter(&self) -> Leaves<'_> {
-        Leaves { chunks: &self.chunks, ahead: vec![self.root.link] }
+        Leaves::below(&self.chunks, self.root.link)
     }
 
     /// The leaves whose paths begin with `prefix`, ascending by path.
     pub fn iter_under(&self, prefix: &Prefix) -> Leaves<'_> {
-        Leaves { chunks: &self.chunks, ahead: vec![self.place(prefix).link] }
+        Leaves::below(&self.chunks, self.place(prefix).link)
     }
 
     /// The root of the subtree of all paths that begin with `prefix`.
@@ -251,23 +251,54 @@ pub struct Leaves<'a> {
     chunks: &'a Chunks,
     /// Subtrees still to visit, the leftmost last.
     ahead: Vec<Link>,
+    /// Leaves left of those, the first one last.
+    near: Vec<Link>,
+}
+
+/// Subtrees that are gone down together, while memory answers for one after the other.
+const VISITED_AT_ONCE: usize = 64;
+
+impl<'a> Leaves<'a> {
+    fn below(chunks: &'a Chunks, link: Link) -> Self {
+        Self { chunks, ahead: vec![link], near: Vec::new() }
+    }
+
+    /// Goes down from the leftmost subtrees, level by level, until there are only leaves left of all others.
+    fn go_on(&mut self) {
+        let mut level: Vec<Link> = Vec::new();
+        while self.near.is_empty() && !self.ahead.is_empty() {
+            let from = self.ahead.len().saturating_sub(VISITED_AT_ONCE);
+            level.extend(self.ahead.drain(from..));
+            let mut has_nodes = false;
+            for link in level.drain(..) {
+                match link.target() {
+                    Target::Empty => {}
+                    Target::Leaf(..) => self.ahead.push(link),
+                    Target::Node(number) => {
+                        has_nodes = true;
+                        let Some(links) = self.chunks.links(number) else { continue };
+                        for half in [links.half(true), links.half(false)] {
+                            self.chunks.fetch(half);
+                            self.ahead.push(half);
+                        }
+                    }
+                }
+            }
+            if !has_nodes {
+                self.near.extend(self.ahead.drain(from..));
+            }
+        }
+    }
 }
 
 impl Iterator for Leaves<'_> {
     type Item = Leaf;
 
     fn next(&mut self) -> Option<Leaf> {
-        loop {
-            let link = self.ahead.pop()?;
-            match link.target() {
-                Target::Empty => {}
-                Target::Leaf(..) => return self.chunks.leaf(link),
-                Target::Node(number) => {
-                    let links = self.chunks.links(number)?;
-                    self.ahead.extend([links.half(true), links.half(false)]);
-                }
-            }
+        if self.near.is_empty() {
+            self.go_on();
         }
+        self.chunks.leaf(self.near.pop()?)
     }
 }
 

@@ -120,7 +120,8 @@ pub(crate) fn results(
         Key::Account(address) => Some((address, place)),
         Key::Slot(..) => None,
     });
-    let places: AddressMap<u32> = accounts.collect();
+    let mut places = AddressMap::<u32>::with_capacity_and_hasher(written.len(), Default::default());
+    places.extend(accounts);
     let of_row = |(senders, receipts): (&Vec<Address>, Vec<Receipt>)| {
         senders.iter().zip(receipts).map(|(sender, receipt)| Some((*places.get(sender)?, receipt))).collect()
     };
@@ -189,15 +190,18 @@ impl SealedBlock {
         parent_ancestors: Frontier,
         assembled: &AssembledBlock,
         executed: ExecutedBlock,
-        transactions: &[Recovered],
+        transactions: Vec<Recovered>,
     ) -> Result<Self, Damaged> {
-        let damaged = Damaged(signed.header.height);
-        let sent = |members: &Vec<usize>| members.iter().map(|at| transactions.get(*at)).collect::<Option<Vec<_>>>();
-        let sent = executed.members.iter().map(sent).collect::<Option<Vec<_>>>().ok_or(damaged)?;
-        let senders: Vec<Vec<Address>> = sent.iter().map(|row| row.iter().map(|one| one.sender()).collect()).collect();
+        let damaged = || Damaged(signed.header.height);
+        let sender = |at: &usize| transactions.get(*at).map(Recovered::sender);
+        let senders = executed.members.iter().map(|row| row.iter().map(sender).collect::<Option<Vec<Address>>>());
+        let senders = senders.collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
+        let mut transactions: Vec<Option<Recovered>> = transactions.into_iter().map(Some).collect();
+        let mut take = |at: &usize| transactions.get_mut(*at)?.take();
+        let sent = executed.members.iter().flatten().map(&mut take).collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
         let stored = StoredBlock::new(signed, parent_ancestors, assembled, executed.rows, &senders)?;
-        let transactions = sent.into_iter().flatten().map(|one| (one.transaction().clone(), one.sender()));
-        Self::new(stored, transactions, Columns::of(assembled))
+        let transactions = sent.into_iter().map(|one| (one.sender(), one.into_transaction()));
+        Self::new(stored, transactions.map(|(sender, one)| (one, sender)), Columns::of(assembled))
     }
 
     /// `transactions` in row order, each with its sender.

@@ -24,7 +24,7 @@ use ocelli_core::{
 use rayon::prelude::*;
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -232,7 +232,8 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// Takes each block a stage on, as the sequencer does: while one becomes durable, the next one is made, and the senders of the
-    /// one after that, `raw`, are recovered, as they are when they come in. Gives the one that is durable, and the line.
+    /// one after that, `raw`, are recovered where the making leaves a core to it, as they are when they come in. Gives the one that
+    /// is durable, and the line.
     ///
     /// # Errors
     /// As [`MeasuredChain::block`].
@@ -241,10 +242,20 @@ impl Line<'_> {
         let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 2).clone());
         let (sealed, made, ready) = thread::scope(|scope| {
             let sealing = scope.spawn(move || seal(&store, made));
-            let (made, ready) = rayon::join(|| chain.make(ready), || recover(raw, &params));
-            (sealing.join(), made, ready)
+            let (begin, begun) = mpsc::channel();
+            let recovering = scope.spawn(move || {
+                // What comes first, a core takes first.
+                let _ = begun.recv();
+                recover_meanwhile(raw, params)
+            });
+            let made = rayon::scope(|_| {
+                let _ = begin.send(());
+                chain.make(ready)
+            });
+            (sealing.join(), made, recovering.join())
         });
         let sealed = sealed.map_err(|_| BenchError::Invalid("sealing a block panicked"))??;
+        let ready = ready.map_err(|_| BenchError::Invalid("recovering senders panicked"))?;
         Ok((sealed, Self { chain, made: made?, ready: ready? }))
     }
 
@@ -263,7 +274,7 @@ impl Line<'_> {
 fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
     let UnsealedBlock { mut stages, parent, signed, parent_ancestors, executed, assembled, recovered } = made;
     let started = Instant::now();
-    let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &recovered)
+    let sealed = SealedBlock::made(signed, parent_ancestors, &assembled, executed, recovered)
         .map_err(|_| BenchError::Invalid("the parts of the block do not fit together"))?;
     let logged = store.log_bytes();
     store.append(&sealed, &assembled.writes)?;
@@ -277,16 +288,38 @@ fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
 }
 
 fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
-    let chunks: Vec<Vec<Recovered>> = raw
-        .par_chunks(RECOVERED_AT_ONCE)
-        .map(|chunk| {
-            let bytes = chunk.iter().map(AsRef::as_ref);
-            let decoded = Transaction::decode_many(bytes, params.chain_id, params.fork).into_iter();
-            let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
-            Recovered::recover_many(decoded).into_iter().collect::<Result<Vec<_>, _>>()
-        })
-        .collect::<Result<_, TransactionError>>()?;
-    let mut recovered = Vec::with_capacity(raw.len());
+    let chunks = raw.par_chunks(RECOVERED_AT_ONCE).map(|chunk| recover_chunk(chunk, params));
+    chunks.collect::<Result<Vec<_>, _>>().map(|chunks| join(raw.len(), chunks))
+}
+
+/// [`recover`] by those of rayon's threads that find nothing else to do: they come to what is handed in from outside last.
+///
+/// Not to be called by one of them.
+fn recover_meanwhile(raw: &[Bytes], params: Params) -> Result<Vec<Recovered>, TransactionError> {
+    let (params, (done, chunks)) = (Arc::new(params), mpsc::channel());
+    for (at, chunk) in raw.chunks(RECOVERED_AT_ONCE).enumerate() {
+        let (chunk, params, done) = (chunk.to_vec(), params.clone(), done.clone());
+        rayon::spawn(move || {
+            // Whoever does not wait any more does not need it.
+            let _ = done.send((at, recover_chunk(&chunk, &params)));
+        });
+    }
+    drop(done);
+    let mut chunks: Vec<_> = chunks.into_iter().collect();
+    chunks.sort_unstable_by_key(|(at, _)| *at);
+    let chunks = chunks.into_iter().map(|(_, chunk)| chunk);
+    chunks.collect::<Result<Vec<_>, _>>().map(|chunks| join(raw.len(), chunks))
+}
+
+fn recover_chunk(chunk: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
+    let bytes = chunk.iter().map(AsRef::as_ref);
+    let decoded = Transaction::decode_many(bytes, params.chain_id, params.fork).into_iter();
+    let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
+    Recovered::recover_many(decoded).into_iter().collect()
+}
+
+fn join(count: usize, chunks: Vec<Vec<Recovered>>) -> Vec<Recovered> {
+    let mut recovered = Vec::with_capacity(count);
     chunks.into_iter().for_each(|chunk| recovered.extend(chunk));
-    Ok(recovered)
+    recovered
 }

@@ -15,7 +15,7 @@ use ocelli_core::{
 
 /// Slots that are remembered; then those are forgotten that no block used while as many others came. About 76 MB, twice: as many
 /// as a table of 2^19 places takes.
-const SLOTS: usize = (1 << 19) / 8 * 7;
+const SLOTS: usize = (1 << 15) / 8 * 7;
 /// Accounts with code that are remembered, in the same way.
 const ACCOUNTS: usize = (1 << 15) / 8 * 7;
 

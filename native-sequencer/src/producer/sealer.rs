@@ -124,7 +124,7 @@ impl Drop for Sealer {
 fn seal(chain: &Chain, pool: &Pool, store: &Store, block: MadeBlock) -> Sealed {
     let MadeBlock { signed, parent_ancestors, assembled, executed, transactions, head, refused, started, made } = block;
     let order = (executed.lanes, executed.surprises, executed.ran_twice);
-    let block = Arc::new(SealedBlock::made(signed, parent_ancestors, &assembled, executed, &transactions)?);
+    let block = Arc::new(SealedBlock::made(signed, parent_ancestors, &assembled, executed, transactions)?);
     store.append(&block, &assembled.writes)?;
     chain.publish(block.clone(), head);
     pool.sealed(&block, &assembled.writes);

@@ -93,6 +93,13 @@ impl Appender {
         written
     }
 
+    /// Ends the file, and makes all of it durable.
+    pub(super) fn close(mut self) -> io::Result<()> {
+        self.is_filled_up = false;
+        self.file.set_len(self.end)?;
+        self.file.sync_all()
+    }
+
     /// Makes a buffer of `tail`, with room for `more` bytes.
     fn hold(&mut self, tail: &[u8], more: usize) {
         let mut buffer: Vec<u8> = Vec::with_capacity(2 * BLOCK + tail.len() + more);

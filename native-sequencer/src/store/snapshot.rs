@@ -17,6 +17,7 @@
 //! [`limits::HISTORY_BLOCKS`] old stays, and what is older goes.
 
 use super::{
+    direct::Appender,
     error::StoreError,
     folder::{NEW, io_error, sync_folder},
     segment::Unfinished,
@@ -31,7 +32,7 @@ use ocelli_core::{
 use parking_lot::Mutex;
 use std::{
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, Read},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -192,19 +193,19 @@ pub(super) fn write(dir: &Path, genesis: B256, height: u64, state: &Tree, stop: 
 
 /// `false` if it was to `stop`.
 fn write_file(path: &Path, head: &[u8], state: &Tree, stop: &AtomicBool) -> io::Result<bool> {
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(head)?;
+    File::create(path)?;
+    let mut file = Appender::new(path, 0)?;
+    file.append(&[head])?;
     let mut leaves = state.iter().map(|leaf| StoredLeaf::from(&leaf)).peekable();
     while leaves.peek().is_some() {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let content = wire::encode(&leaves.by_ref().take(limits::SNAPSHOT_LEAVES).collect::<Vec<_>>());
-        file.write_all(&(content.len() as u64).to_be_bytes())?;
-        file.write_all(&crc32fast::hash(&content).to_be_bytes())?;
-        file.write_all(&content)?;
+        let (length, check) = ((content.len() as u64).to_be_bytes(), crc32fast::hash(&content).to_be_bytes());
+        file.append(&[&length, &check, &content])?;
     }
-    file.into_inner()?.sync_all()?;
+    file.close()?;
     Ok(true)
 }
 

@@ -120,7 +120,7 @@ pub(super) fn made_and_opened(count: u64) -> Vec<(SealedBlock, SealedBlock)> {
         });
         let members = ends.map(Iterator::collect).collect();
         let executed = ExecutedBlock { rows: executed, members, ..ExecutedBlock::default() };
-        let made = SealedBlock::made(signed, parent_ancestors, &assembled, executed, &rows.concat());
+        let made = SealedBlock::made(signed, parent_ancestors, &assembled, executed, rows.concat());
         let made = made.expect("fits together");
         let opened = open(made.stored.clone(), &assembled.writes);
         (made, opened)
