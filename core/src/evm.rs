@@ -8,6 +8,7 @@
 //! union of its transactions' keys, however the transactions are grouped, because each runs with a fresh journal.
 
 pub mod ecrecover;
+pub mod hashes;
 pub mod rules;
 pub mod state;
 pub mod work;
@@ -25,6 +26,7 @@ use revm::{
     context_interface::JournalTr,
     handler::Handler,
 };
+use hashes::Hashed;
 use rules::{RowEvm, RowHandler};
 pub use state::{Code, RowState, Source, StateError};
 
@@ -131,6 +133,11 @@ impl<S: Source> RowExecutor<S> {
     /// The row's state so far.
     pub fn state(&mut self) -> &mut RowState<S> {
         self.evm.ctx.journaled_state.db_mut()
+    }
+
+    /// Takes hashes that the next transaction is expected to take, so that it need not.
+    pub fn expect(&mut self, hashes: &[Hashed]) {
+        hashes.iter().for_each(|hashed| self.evm.ctx.chain.add(*hashed));
     }
 
     /// Gas spent so far, before refunds.

@@ -9,7 +9,11 @@
 //!   reaches back 256 blocks and the contract 8,191.
 //! - There is no beacon root (EIP-4788).
 
-use super::{Env, RowState, Source, work::MeteredPrecompiles};
+use super::{
+    Env, RowState, Source,
+    hashes::{self, Remembered},
+    work::MeteredPrecompiles,
+};
 use crate::{
     key::Key,
     value::{Account, Value},
@@ -19,6 +23,7 @@ use alloy_eips::eip2935::{HISTORY_SERVE_WINDOW, HISTORY_STORAGE_ADDRESS, HISTORY
 use alloy_primitives::{Address, Bytes, U256};
 use revm::{
     Journal,
+    bytecode::opcode::KECCAK256,
     context::{BlockEnv, CfgEnv, Context, Evm, FrameStack, TxEnv},
     context_interface::{
         JournalTr,
@@ -26,10 +31,11 @@ use revm::{
         result::{EVMError, ExecutionResult, HaltReason},
     },
     handler::{EthFrame, FrameResult, Handler, instructions::EthInstructions},
-    interpreter::interpreter::EthInterpreter,
+    interpreter::{Instruction, interpreter::EthInterpreter},
 };
 
-type RowContext<S> = Context<BlockEnv, TxEnv, CfgEnv, RowState<S>, Journal<RowState<S>>, ()>;
+/// What the instructions of a row see.
+pub type RowContext<S> = Context<BlockEnv, TxEnv, CfgEnv, RowState<S>, Journal<RowState<S>>, Remembered>;
 
 /// The EVM that runs a row.
 pub type RowEvm<S> = Evm<
@@ -56,10 +62,13 @@ pub fn evm<S: Source>(env: &Env<'_>, state: RowState<S>) -> RowEvm<S> {
         blob_excess_gas_and_price: Some(BlobExcessGasAndPrice { excess_blob_gas: 0, blob_gasprice: 1 }),
         ..BlockEnv::default()
     };
+    let mut instruction = EthInstructions::new_mainnet_with_spec(spec);
+    let gas = instruction.gas_table()[usize::from(KECCAK256)];
+    instruction.insert_instruction(KECCAK256, Instruction::new(hashes::keccak256), gas);
     Evm {
         ctx,
         inspector: (),
-        instruction: EthInstructions::new_mainnet_with_spec(spec),
+        instruction,
         precompiles: MeteredPrecompiles::new(spec, &env.params.work),
         frame_stack: FrameStack::new_prealloc(8),
     }

@@ -126,7 +126,7 @@ impl<'a> Update<'a> {
             return 0;
         }
         let heads = writes.iter().map(|leaf| path_head(&leaf.path)).collect();
-        let (met, levels, lowered) = (Vec::with_capacity(8 * writes.len()), Vec::new(), Vec::new());
+        let (met, levels, lowered) = (Vec::with_capacity(10 * writes.len()), Vec::new(), Vec::new());
         let leaves = vec![Link::EMPTY; writes.len()];
         let mut update = Self { versions, root: *root, born, writes, heads, met, levels, lowered, leaves, added: 0 };
         update.descend();

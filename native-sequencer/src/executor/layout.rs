@@ -7,7 +7,12 @@
 //! calls of a kind use is learned from one that ran. What is wrong about it costs time and nothing else.
 
 use alloy_primitives::{Address, B256, U256, map::HashMap};
-use ocelli_core::{access::Access, hash::Batch, key::Key, transaction::Recovered};
+use ocelli_core::{
+    access::Access,
+    evm::hashes::{Hashed, Preimage},
+    key::Key,
+    transaction::Recovered,
+};
 
 /// Kinds of calls that are known; then all are forgotten.
 const KINDS: usize = 1 << 12;
@@ -48,20 +53,17 @@ pub(super) struct Layouts {
 impl Layouts {
     /// For each transaction, the slots that it is expected to use, of the contract that it calls.
     pub(super) fn slots<'t>(&self, transactions: impl Iterator<Item = &'t Recovered>) -> Slots {
-        let (mut batch, mut owners, mut ends) = (Batch::new(), Vec::new(), Vec::new());
+        let (mut preimages, mut owners, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for transaction in transactions {
             if let Some(kind) = kind(transaction) {
                 for entry in self.known.get(&kind).into_iter().flatten() {
-                    if let Some(word) = entry.by.word(transaction) {
-                        push(&mut batch, &word, entry.place);
-                        owners.push(kind.0);
-                    }
+                    preimages.extend(entry.preimage(transaction));
+                    owners.resize(preimages.len(), kind.0);
                 }
             }
             ends.push(owners.len());
         }
-        let slots = batch.into_hashes().into_iter().map(|hash| U256::from_be_bytes(hash.0));
-        Slots { keys: owners.into_iter().zip(slots).map(|(owner, slot)| Key::Slot(owner, slot)).collect(), ends }
+        Slots { hashes: Hashed::each(preimages), owners, ends }
     }
 
     /// Learns from transactions that succeeded, each with what it did.
@@ -87,21 +89,39 @@ impl Layouts {
 /// The slots that transactions are expected to use, one transaction after the other.
 #[derive(Debug)]
 pub(super) struct Slots {
-    pub(super) keys: Vec<Key>,
+    /// Their numbers, each with what it is the hash of.
+    pub(super) hashes: Vec<Hashed>,
+    /// Whose slots they are.
+    owners: Vec<Address>,
     /// Where those of each transaction end.
     pub(super) ends: Vec<usize>,
 }
 
-impl By {
-    /// What a mapping is asked for.
-    fn word(self, transaction: &Recovered) -> Option<B256> {
-        match self {
-            Self::Sender => Some(transaction.sender().into_word()),
-            Self::Argument(at) => {
+impl Slots {
+    /// Their keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.owners.iter().zip(&self.hashes).map(|(owner, hashed)| Key::Slot(*owner, slot(hashed)))
+    }
+}
+
+fn slot(hashed: &Hashed) -> U256 {
+    U256::from_be_bytes(hashed.hash().0)
+}
+
+impl Entry {
+    /// What the number of its slot is the hash of, for this transaction.
+    fn preimage(self, transaction: &Recovered) -> Option<Preimage> {
+        let key = match self.by {
+            By::Sender => transaction.sender().into_word(),
+            By::Argument(at) => {
                 let arguments = transaction.input().get(4..)?;
-                arguments.chunks_exact(32).nth(at).map(B256::from_slice)
+                arguments.chunks_exact(32).nth(at).map(B256::from_slice)?
             }
-        }
+        };
+        let mut preimage = [0; 64];
+        preimage[..32].copy_from_slice(key.as_slice());
+        preimage[56..].copy_from_slice(&self.place.to_be_bytes());
+        Some(preimage)
     }
 }
 
@@ -110,29 +130,20 @@ fn kind(transaction: &Recovered) -> Option<Kind> {
     Some((to, *transaction.input().first_chunk()?))
 }
 
-fn push(batch: &mut Batch, word: &B256, place: u64) {
-    batch.push(&[word.as_slice(), &U256::from(place).to_be_bytes::<32>()]);
-}
-
 /// The entries of mappings among what a transaction used of the contract that it called.
 fn entries(transaction: &Recovered, contract: Address, accesses: &[Access]) -> Vec<Entry> {
-    let slot = |access: &Access| match access.key {
+    let of_contract = |access: &Access| match access.key {
         Key::Slot(owner, slot) if owner == contract => Some(slot),
         _ => None,
     };
-    let used: Vec<U256> = accesses.iter().filter_map(slot).collect();
+    let used: Vec<U256> = accesses.iter().filter_map(of_contract).collect();
     if used.is_empty() {
         return Vec::new();
     }
     let bys = std::iter::once(By::Sender).chain((0..ARGUMENTS).map(By::Argument));
-    let (mut batch, mut tried) = (Batch::new(), Vec::new());
-    for by in bys {
-        let Some(word) = by.word(transaction) else { continue };
-        for place in 0..PLACES {
-            push(&mut batch, &word, place);
-            tried.push(Entry { by, place });
-        }
-    }
-    let is_used = |(hash, entry): (B256, Entry)| used.contains(&U256::from_be_bytes(hash.0)).then_some(entry);
-    batch.into_hashes().into_iter().zip(tried).filter_map(is_used).take(ENTRIES).collect()
+    let entries = bys.flat_map(|by| (0..PLACES).map(move |place| Entry { by, place }));
+    let (entries, preimages): (Vec<Entry>, Vec<Preimage>) =
+        entries.filter_map(|entry| Some((entry, entry.preimage(transaction)?))).unzip();
+    let found = entries.into_iter().zip(Hashed::each(preimages)).filter(|(_, hashed)| used.contains(&slot(hashed)));
+    found.map(|(entry, _)| entry).take(ENTRIES).collect()
 }

@@ -3,11 +3,14 @@
 //! Groups run side by side, and the transactions of a group one after the other, each on what those before it left. What is
 //! found is a guess: a transaction counts as executed only where it would find the same again.
 
-use super::{layout::Layouts, plan::Base};
+use super::{
+    layout::{Layouts, Slots},
+    plan::Base,
+};
 use crate::state::{Overlay, Writes};
 use alloy_primitives::{Address, B256};
 use ocelli_core::{
-    evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError},
+    evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError, hashes::Hashed},
     key::Key,
     params::Params,
     row::fits_a_body,
@@ -193,7 +196,7 @@ fn try_groups(
         // What the last one of a group leaves, nobody finds.
         let last = group.members.last();
         for at in members {
-            named.go_on();
+            executor.expect(named.go_on());
             guesses.push(try_one(&mut executor, env.params, &transactions[at]));
             executor.next_row(|state, effects| {
                 if Some(&at) != last {
@@ -222,6 +225,7 @@ struct Named<'a> {
     found: Vec<(Key, (Version, Value))>,
     /// Where those of each transaction end.
     ends: Vec<usize>,
+    slots: Slots,
     /// How many transactions have begun.
     begun: Cell<usize>,
 }
@@ -233,32 +237,35 @@ impl<'a> Named<'a> {
         transactions: impl Iterator<Item = &'t Recovered> + Clone,
     ) -> Self {
         let slots = layouts.slots(transactions.clone());
-        let (mut keys, mut ends, mut from) = (Vec::new(), Vec::with_capacity(slots.ends.len()), 0);
-        for (transaction, to) in transactions.zip(slots.ends) {
+        let (mut keys, mut ends) = (Vec::new(), Vec::with_capacity(slots.ends.len()));
+        let (mut of_slots, mut from) = (slots.keys(), 0);
+        for (transaction, to) in transactions.zip(&slots.ends) {
             keys.extend(named(transaction).map(Key::Account));
-            keys.extend(&slots.keys[from..to]);
+            keys.extend(of_slots.by_ref().take(to - from));
             ends.push(keys.len());
-            from = to;
+            from = *to;
         }
+        drop(of_slots);
         let found = base.below.snapshot.at_each(&keys);
         let found = keys.into_iter().zip(found).map(|(key, found)| match key {
             // The rows before the block's transactions write no account.
             Key::Account(_) => (key, found),
             Key::Slot(..) => (key, base.writes.get(&key).unwrap_or(found)),
         });
-        Self { base, found: found.collect(), ends, begun: Cell::new(0) }
+        Self { base, found: found.collect(), ends, slots, begun: Cell::new(0) }
     }
 
-    /// Goes on to the next transaction.
-    fn go_on(&self) {
+    /// Goes on to the next transaction; the hashes that it is expected to take.
+    fn go_on(&self) -> &[Hashed] {
         self.begun.set(self.begun.get() + 1);
+        self.of_running(&self.slots.hashes, &self.slots.ends)
     }
 
-    /// What the running transaction names.
-    fn of_running(&self) -> &[(Key, (Version, Value))] {
-        let end = |begun: usize| begun.checked_sub(1).and_then(|at| self.ends.get(at)).copied().unwrap_or_default();
+    /// Of `all`, which end at `ends` for each transaction, those of the running one.
+    fn of_running<'t, T>(&self, all: &'t [T], ends: &[usize]) -> &'t [T] {
+        let end = |begun: usize| begun.checked_sub(1).and_then(|at| ends.get(at)).copied().unwrap_or_default();
         let begun = self.begun.get();
-        self.found.get(end(begun.saturating_sub(1))..end(begun)).unwrap_or_default()
+        all.get(end(begun.saturating_sub(1))..end(begun)).unwrap_or_default()
     }
 }
 
@@ -269,7 +276,7 @@ fn named(transaction: &Recovered) -> impl Iterator<Item = Address> {
 
 impl Source for Named<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let known = self.of_running().iter().find(|(named, _)| named == key);
+        let known = self.of_running(&self.found, &self.ends).iter().find(|(named, _)| named == key);
         known.map_or_else(|| self.base.load(key), |(_, found)| Ok(*found))
     }
 

@@ -197,11 +197,14 @@ fn write_file(path: &Path, head: &[u8], state: &Tree, stop: &AtomicBool) -> io::
     let mut file = Appender::new(path, 0)?;
     file.append(&[head])?;
     let mut leaves = state.iter().map(|leaf| StoredLeaf::from(&leaf)).peekable();
+    let mut batch = Vec::with_capacity(limits::SNAPSHOT_LEAVES.min(state.len()));
     while leaves.peek().is_some() {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
-        let content = wire::encode(&leaves.by_ref().take(limits::SNAPSHOT_LEAVES).collect::<Vec<_>>());
+        batch.clear();
+        batch.extend(leaves.by_ref().take(limits::SNAPSHOT_LEAVES));
+        let content = wire::encode_about(&batch, batch.len() * USUAL_LEAF_BYTES);
         let (length, check) = ((content.len() as u64).to_be_bytes(), crc32fast::hash(&content).to_be_bytes());
         file.append(&[&length, &check, &content])?;
     }
@@ -293,6 +296,9 @@ impl Batches {
 
 /// Most bytes of one encoded leaf: a key has at most 53, a value at most 75, version and tags 12.
 pub(super) const LEAF_BYTES: usize = 256;
+
+/// Bytes that most leaves take, or fewer.
+const USUAL_LEAF_BYTES: usize = 80;
 
 /// Stored leaves at their paths.
 pub(super) fn with_paths(leaves: Vec<StoredLeaf>) -> Vec<Leaf> {
