@@ -21,12 +21,12 @@ use crate::{
 };
 use alloc::vec::Vec;
 use alloy_primitives::{B256, Bytes, U256};
+use hashes::Hashed;
 use revm::{
     context::result::{EVMError, ExecutionResult, InvalidTransaction},
     context_interface::JournalTr,
     handler::Handler,
 };
-use hashes::Hashed;
 use rules::{RowEvm, RowHandler};
 pub use state::{Code, RowState, Source, StateError};
 

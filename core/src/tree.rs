@@ -253,6 +253,8 @@ pub struct Leaves<'a> {
     ahead: Vec<Link>,
     /// Leaves left of those, the first one last.
     near: Vec<Link>,
+    /// Those that are gone down.
+    level: Vec<Link>,
 }
 
 /// Subtrees that are gone down together, while memory answers for one after the other.
@@ -260,17 +262,16 @@ const VISITED_AT_ONCE: usize = 64;
 
 impl<'a> Leaves<'a> {
     fn below(chunks: &'a Chunks, link: Link) -> Self {
-        Self { chunks, ahead: vec![link], near: Vec::new() }
+        Self { chunks, ahead: vec![link], near: Vec::new(), level: Vec::new() }
     }
 
     /// Goes down from the leftmost subtrees, level by level, until there are only leaves left of all others.
     fn go_on(&mut self) {
-        let mut level: Vec<Link> = Vec::new();
         while self.near.is_empty() && !self.ahead.is_empty() {
             let from = self.ahead.len().saturating_sub(VISITED_AT_ONCE);
-            level.extend(self.ahead.drain(from..));
+            self.level.extend(self.ahead.drain(from..));
             let mut has_nodes = false;
-            for link in level.drain(..) {
+            for link in self.level.drain(..) {
                 match link.target() {
                     Target::Empty => {}
                     Target::Leaf(..) => self.ahead.push(link),

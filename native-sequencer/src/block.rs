@@ -197,13 +197,14 @@ impl SealedBlock {
         let senders = executed.members.iter().map(|row| row.iter().map(sender).collect::<Option<Vec<Address>>>());
         let senders = senders.collect::<Option<Vec<_>>>().ok_or_else(damaged)?;
         let mut transactions: Vec<Option<Recovered>> = transactions.into_iter().map(Some).collect();
-        let mut sent = Vec::with_capacity(transactions.len());
-        for at in executed.members.iter().flatten() {
-            sent.push(transactions.get_mut(*at).and_then(Option::take).ok_or_else(damaged)?);
-        }
+        // None is in two places.
+        let sent = executed.members.iter().flatten().map_while(|at| transactions.get_mut(*at)?.take());
+        let sent = sent.map(|one| {
+            let sender = one.sender();
+            (one.into_transaction(), sender)
+        });
         let stored = StoredBlock::new(signed, parent_ancestors, assembled, executed.rows, &senders)?;
-        let transactions = sent.into_iter().map(|one| (one.sender(), one.into_transaction()));
-        Self::new(stored, transactions.map(|(sender, one)| (one, sender)), Columns::of(assembled))
+        Self::new(stored, sent, Columns::of(assembled))
     }
 
     /// `transactions` in row order, each with its sender.

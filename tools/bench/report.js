@@ -81,9 +81,10 @@ const SECTIONS = [
     about:
       "Raw signed bytes in; a durable, verifiable block with every body out. Blocks of 10,000 " +
       "transactions over 100,000 accounts. The first line of each workload is all of its transactions over the time that their " +
-      "blocks took, each made while the one before became durable and the senders of the next one were recovered, as they come " +
-      "in; the peer's so too, but for what it does not do. The stages are medians over blocks made one stage after the other. The peer `rust-node-stack` gets the same " +
-      "bytes, block by block, by turns: alloy's decoding and libsecp256k1 on all cores, revm in order over an in-memory " +
+      "blocks took, each made while the one before became durable, and the senders of the next one were recovered where that left " +
+      "a core without work; the peer's so too, but for what it does not do. The stages are medians over blocks made one stage " +
+      "after the other. The peer `rust-node-stack` gets the same bytes, block by block, by turns: alloy's decoding and " +
+      "libsecp256k1 on all cores, revm in order over an in-memory " +
       "database, and the keccak Merkle-Patricia root of the state by alloy-trie's nodes, all of which stay in memory with " +
       "their hashes, so that a block hashes only the paths that it changed, on all cores. It writes nothing to disk and makes " +
       "neither receipts nor proofs. By itself: `ocelli bench pipeline`, with `--accounts` and `--seconds`.",

@@ -68,9 +68,7 @@ impl Remembered {
 }
 
 /// What a KECCAK256 is to hash, if that is a preimage of this kind, within the memory that there is.
-fn preimage<S: Source>(
-    context: &InstructionContext<'_, RowContext<S>, EthInterpreter>,
-) -> Option<Preimage> {
+fn preimage<S: Source>(context: &InstructionContext<'_, RowContext<S>, EthInterpreter>) -> Option<Preimage> {
     let interpreter = &*context.interpreter;
     let argument = |at| interpreter.stack.peek(at).ok().and_then(|word| usize::try_from(word).ok());
     let (offset, length) = (argument(0)?, argument(1)?);
@@ -102,4 +100,23 @@ pub(super) fn keccak256<S: Source>(
     let hash = B256::from(interpreter.stack.peek(0)?);
     host.chain.add(Hashed { preimage, hash });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hash::keccak256;
+
+    #[test]
+    fn the_last_ones_are_remembered_and_no_others() {
+        let preimages: Vec<Preimage> = (0..20_u8).map(|number| [number; 64]).collect();
+        let mut remembered = Remembered::default();
+        for (at, hashed) in Hashed::each(preimages.iter().copied()).into_iter().enumerate() {
+            remembered.add(hashed);
+            for (before, preimage) in preimages.iter().enumerate() {
+                let is_recent = before <= at && before + REMEMBERED > at;
+                assert_eq!(remembered.get(preimage), is_recent.then(|| keccak256(preimage)), "{before} after {at}");
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 /// How many places ahead of the one that is worked on the CPU is asked for: as long as memory takes to answer.
 pub(super) const AHEAD: usize = 24;
 /// Nodes or leaves in one chunk.
-const CHUNK: u32 = 1 << 12;
+const CHUNK: u32 = 1 << 11;
 const WORD: usize = size_of::<usize>();
 
 /// What stands at a place: nothing, a node, or a leaf.

@@ -144,7 +144,8 @@ impl Tree {
     /// `paths` ascend strictly and begin with `prefix`; otherwise the proof does not open.
     pub fn prove(&self, prefix: &Prefix, paths: &[B256]) -> Proof {
         let place = self.place(prefix);
-        let mut writer = Writer { chunks: &self.chunks, proof: Proof::default(), bits: 0, is_fetched: false };
+        let proof = Proof { siblings: Vec::with_capacity(SIBLINGS_A_PATH * paths.len()), ..Proof::default() };
+        let mut writer = Writer { chunks: &self.chunks, proof, bits: 0, is_fetched: false };
         match place.link.target() {
             Target::Leaf(..) if paths.is_empty() => writer.leaf(place.link),
             _ if paths.is_empty() => {}
@@ -153,6 +154,9 @@ impl Tree {
         writer.proof
     }
 }
+
+/// Hashes that a proof of many paths has for each of them, where state and paths are as many as they usually are.
+const SIBLINGS_A_PATH: usize = 6;
 
 struct Writer<'a> {
     chunks: &'a Chunks,

@@ -135,7 +135,7 @@ impl<'a> Update<'a> {
     }
 
     fn descend(&mut self) {
-        let [mut steps, mut below] = [(); 2].map(|()| Vec::with_capacity(self.writes.len()));
+        let (mut steps, mut below) = (Vec::with_capacity(self.writes.len()), Vec::with_capacity(self.writes.len()));
         steps.push(Step { link: self.root.link, hash: HashOf::Root, from: 0, to: self.writes.len() as u32 });
         let mut depth = 0;
         while !steps.is_empty() {

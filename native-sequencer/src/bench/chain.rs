@@ -30,7 +30,7 @@ use std::{
 };
 
 /// Transactions whose signers one core recovers at a time.
-const RECOVERED_AT_ONCE: usize = 256;
+pub(super) const RECOVERED_AT_ONCE: usize = 256;
 
 /// Wall time of each stage of one block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -232,31 +232,22 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// Takes each block a stage on, as the sequencer does: while one becomes durable, the next one is made, and the senders of the
-    /// one after that, `raw`, are recovered where the making leaves a core to it, as they are when they come in. Gives the one that
-    /// is durable, and the line.
+    /// one after that, `raw`, are recovered where that leaves a core without work. Gives the one that is durable, and the line.
     ///
     /// # Errors
     /// As [`MeasuredChain::block`].
     pub fn step(self, raw: &[Bytes]) -> Result<(MadeBlock, Self), BenchError> {
         let Self { chain, made, ready } = self;
         let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 2).clone());
-        let (sealed, made, ready) = thread::scope(|scope| {
+        let (sealed, made) = thread::scope(|scope| {
             let sealing = scope.spawn(move || seal(&store, made));
-            let (begin, begun) = mpsc::channel();
-            let recovering = scope.spawn(move || {
-                // What comes first, a core takes first.
-                let _ = begun.recv();
-                recover_meanwhile(raw, params)
-            });
-            let made = rayon::scope(|_| {
-                let _ = begin.send(());
-                chain.make(ready)
-            });
-            (sealing.join(), made, recovering.join())
+            let made = in_gaps(|| chain.make(ready), raw, move |chunk| recover_chunk(chunk, &params));
+            (sealing.join(), made)
         });
         let sealed = sealed.map_err(|_| BenchError::Invalid("sealing a block panicked"))??;
-        let ready = ready.map_err(|_| BenchError::Invalid("recovering senders panicked"))?;
-        Ok((sealed, Self { chain, made: made?, ready: ready? }))
+        let (made, chunks) = made?;
+        let ready = in_one(raw.len(), chunks.into_iter().collect::<Result<_, TransactionError>>()?);
+        Ok((sealed, Self { chain, made: made?, ready }))
     }
 
     /// Makes what is left durable; the last block.
@@ -289,26 +280,7 @@ fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
 
 fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
     let chunks = raw.par_chunks(RECOVERED_AT_ONCE).map(|chunk| recover_chunk(chunk, params));
-    chunks.collect::<Result<Vec<_>, _>>().map(|chunks| join(raw.len(), chunks))
-}
-
-/// [`recover`] by those of rayon's threads that find nothing else to do: they come to what is handed in from outside last.
-///
-/// Not to be called by one of them.
-fn recover_meanwhile(raw: &[Bytes], params: Params) -> Result<Vec<Recovered>, TransactionError> {
-    let (params, (done, chunks)) = (Arc::new(params), mpsc::channel());
-    for (at, chunk) in raw.chunks(RECOVERED_AT_ONCE).enumerate() {
-        let (chunk, params, done) = (chunk.to_vec(), params.clone(), done.clone());
-        rayon::spawn(move || {
-            // Whoever does not wait any more does not need it.
-            let _ = done.send((at, recover_chunk(&chunk, &params)));
-        });
-    }
-    drop(done);
-    let mut chunks: Vec<_> = chunks.into_iter().collect();
-    chunks.sort_unstable_by_key(|(at, _)| *at);
-    let chunks = chunks.into_iter().map(|(_, chunk)| chunk);
-    chunks.collect::<Result<Vec<_>, _>>().map(|chunks| join(raw.len(), chunks))
+    Ok(in_one(raw.len(), chunks.collect::<Result<_, _>>()?))
 }
 
 fn recover_chunk(chunk: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
@@ -318,8 +290,47 @@ fn recover_chunk(chunk: &[Bytes], params: &Params) -> Result<Vec<Recovered>, Tra
     Recovered::recover_many(decoded).into_iter().collect()
 }
 
-fn join(count: usize, chunks: Vec<Vec<Recovered>>) -> Vec<Recovered> {
+fn in_one(count: usize, chunks: Vec<Vec<Recovered>>) -> Vec<Recovered> {
     let mut recovered = Vec::with_capacity(count);
     chunks.into_iter().for_each(|chunk| recovered.extend(chunk));
     recovered
+}
+
+/// Does `make` on rayon's threads, and `recover` for each chunk of `raw` on those of them that find nothing to do for it: they come
+/// to what is handed in from outside last. Not to be called by one of them.
+///
+/// # Errors
+/// [`BenchError`] if a chunk was not done.
+pub(super) fn in_gaps<M: Send, R: Send + 'static>(
+    make: impl FnOnce() -> M + Send,
+    raw: &[Bytes],
+    recover: impl Fn(&[Bytes]) -> R + Send + Sync + 'static,
+) -> Result<(M, Vec<R>), BenchError> {
+    let (begin, begun) = mpsc::channel();
+    let recover_all = move || {
+        // What is handed in first, a thread takes first.
+        let _ = begun.recv();
+        let (recover, (done, chunks)) = (Arc::new(recover), mpsc::channel());
+        for (at, chunk) in raw.chunks(RECOVERED_AT_ONCE).enumerate() {
+            let (chunk, recover, done) = (chunk.to_vec(), recover.clone(), done.clone());
+            rayon::spawn(move || {
+                // Somebody waits for it.
+                let _ = done.send((at, recover(&chunk)));
+            });
+        }
+        drop(done);
+        let mut chunks: Vec<(usize, R)> = chunks.into_iter().collect();
+        chunks.sort_unstable_by_key(|(at, _)| *at);
+        chunks.into_iter().map(|(_, chunk)| chunk).collect::<Vec<R>>()
+    };
+    let (made, recovered) = thread::scope(|scope| {
+        let recovering = scope.spawn(recover_all);
+        let made = rayon::scope(|_| {
+            let _ = begin.send(());
+            make()
+        });
+        (made, recovering.join())
+    });
+    let whole = recovered.ok().filter(|chunks| chunks.len() == raw.len().div_ceil(RECOVERED_AT_ONCE));
+    Ok((made, whole.ok_or(BenchError::Invalid("senders were not recovered"))?))
 }

@@ -14,7 +14,7 @@ use ocelli_core::{
     transaction::Recovered,
 };
 
-/// Kinds of calls that are known; then all are forgotten.
+/// Kinds of calls that are remembered; then those are forgotten that were learned before as many others.
 const KINDS: usize = 1 << 12;
 /// Transactions of a block that are looked at for kinds of calls that are not known, and how many of those are learned.
 const LOOKED_AT: usize = 1_024;
@@ -47,7 +47,9 @@ struct Entry {
 /// The entries that kinds of calls use.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layouts {
-    known: HashMap<Kind, Vec<Entry>>,
+    recent: HashMap<Kind, Vec<Entry>>,
+    /// Those that were learned before the recent ones. Of these, the next call that is looked at teaches again.
+    older: HashMap<Kind, Vec<Entry>>,
 }
 
 impl Layouts {
@@ -56,7 +58,7 @@ impl Layouts {
         let (mut preimages, mut owners, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for transaction in transactions {
             if let Some(kind) = kind(transaction) {
-                for entry in self.known.get(&kind).into_iter().flatten() {
+                for entry in self.recent.get(&kind).or_else(|| self.older.get(&kind)).into_iter().flatten() {
                     preimages.extend(entry.preimage(transaction));
                     owners.resize(preimages.len(), kind.0);
                 }
@@ -70,18 +72,20 @@ impl Layouts {
     pub(super) fn learn<'t>(&mut self, did: impl Iterator<Item = (&'t Recovered, &'t [Access])>) {
         let mut left = LEARNED_AT_ONCE;
         for (transaction, accesses) in did.take(LOOKED_AT) {
-            let Some(kind) = kind(transaction) else { continue };
-            if self.known.contains_key(&kind) {
+            let Some(kind) = kind(transaction).filter(|kind| !self.recent.contains_key(kind)) else { continue };
+            let used = slots_of(kind.0, accesses);
+            // What calls no contract, or one that uses nothing of its own, teaches nothing and costs nothing.
+            if used.is_empty() {
                 continue;
             }
             if left == 0 {
                 return;
             }
             left -= 1;
-            if self.known.len() >= KINDS {
-                self.known.clear();
+            if self.recent.len() >= KINDS {
+                self.older = std::mem::take(&mut self.recent);
             }
-            self.known.insert(kind, entries(transaction, kind.0, accesses));
+            self.recent.insert(kind, entries(transaction, &used));
         }
     }
 }
@@ -130,20 +134,120 @@ fn kind(transaction: &Recovered) -> Option<Kind> {
     Some((to, *transaction.input().first_chunk()?))
 }
 
-/// The entries of mappings among what a transaction used of the contract that it called.
-fn entries(transaction: &Recovered, contract: Address, accesses: &[Access]) -> Vec<Entry> {
+/// The slots of `contract` among accesses.
+fn slots_of(contract: Address, accesses: &[Access]) -> Vec<U256> {
     let of_contract = |access: &Access| match access.key {
         Key::Slot(owner, slot) if owner == contract => Some(slot),
         _ => None,
     };
-    let used: Vec<U256> = accesses.iter().filter_map(of_contract).collect();
-    if used.is_empty() {
-        return Vec::new();
-    }
+    accesses.iter().filter_map(of_contract).collect()
+}
+
+/// The entries of mappings among the slots that a transaction used of the contract that it called.
+fn entries(transaction: &Recovered, used: &[U256]) -> Vec<Entry> {
     let bys = std::iter::once(By::Sender).chain((0..ARGUMENTS).map(By::Argument));
     let entries = bys.flat_map(|by| (0..PLACES).map(move |place| Entry { by, place }));
     let (entries, preimages): (Vec<Entry>, Vec<Preimage>) =
         entries.filter_map(|entry| Some((entry, entry.preimage(transaction)?))).unzip();
     let found = entries.into_iter().zip(Hashed::each(preimages)).filter(|(_, hashed)| used.contains(&slot(hashed)));
     found.map(|(entry, _)| entry).take(ENTRIES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Bytes, TxKind, keccak256};
+    use ocelli_core::value::Value;
+    use ocelli_tests::wallet::Wallet;
+
+    const TOKEN: Address = Address::repeat_byte(0xcc);
+    const OTHER: Address = Address::repeat_byte(0xdd);
+
+    fn calldata(selector: u8, arguments: &[Address]) -> Bytes {
+        let arguments = arguments.iter().flat_map(|argument| argument.into_word().0);
+        [selector; 4].into_iter().chain(arguments).collect::<Vec<u8>>().into()
+    }
+
+    fn entry(owner: Address, key: Address, place: u64) -> Key {
+        let place = U256::from(place).to_be_bytes::<32>();
+        Key::Slot(owner, keccak256([key.into_word().0, place].concat()).into())
+    }
+
+    fn read(key: Key) -> Access {
+        Access { key, version: 0, before: Value::absent(&key), after: None }
+    }
+
+    fn slots(layouts: &Layouts, transactions: &[Recovered]) -> Vec<Vec<Key>> {
+        let slots = layouts.slots(transactions.iter());
+        let keys: Vec<Key> = slots.keys().collect();
+        let starts = std::iter::once(0).chain(slots.ends.iter().copied());
+        starts.zip(&slots.ends).map(|(start, end)| keys[start..*end].to_vec()).collect()
+    }
+
+    #[test]
+    fn what_one_call_used_tells_what_others_will() {
+        let (mut one, mut other) = (Wallet::new(1), Wallet::new(2));
+        let call = |wallet: &mut Wallet, selector, arguments: &[Address]| {
+            wallet.send(TxKind::Call(TOKEN), U256::ZERO, calldata(selector, arguments), 100_000)
+        };
+        let to = [1, 2, 3].map(Address::repeat_byte);
+        let known = call(&mut one, 7, &to[..2]);
+        let used = [
+            entry(TOKEN, known.sender(), 3),
+            entry(TOKEN, to[1], 15),
+            // Too far behind, somebody else's, and no mapping's.
+            entry(TOKEN, to[0], 16),
+            entry(OTHER, to[0], 3),
+            Key::Slot(TOKEN, U256::from(5)),
+            Key::Account(to[0]),
+        ];
+        let accesses = used.map(read);
+        let mut layouts = Layouts::default();
+        layouts.learn([(&known, accesses.as_slice())].into_iter());
+
+        let like = call(&mut other, 7, &[to[2], to[0], to[1]]);
+        // Another selector, an argument that is missing, no selector.
+        let unlike = [call(&mut other, 8, &to), call(&mut other, 7, &to[..1]), other.transfer(TOKEN, 1)];
+        let sender = other.address();
+        let expected =
+            [vec![entry(TOKEN, sender, 3), entry(TOKEN, to[0], 15)], vec![], vec![entry(TOKEN, sender, 3)], vec![]];
+        assert_eq!(slots(&layouts, &[vec![like], unlike.to_vec()].concat()), expected);
+    }
+
+    #[test]
+    fn what_is_learned_of_one_block_and_kept_is_bounded() {
+        let mut wallet = Wallet::new(1);
+        let mut layouts = Layouts::default();
+        for block in 0..(2 * KINDS / LEARNED_AT_ONCE + 2) {
+            let callee = |at: usize| Address::left_padding_from(&(block * LEARNED_AT_ONCE * 2 + at + 1).to_be_bytes());
+            let mut call = |at| wallet.send(TxKind::Call(callee(at)), U256::ZERO, calldata(1, &[]), 100_000);
+            let calls: Vec<Recovered> = (0..2 * LEARNED_AT_ONCE).map(&mut call).collect();
+            let used: Vec<[Access; 1]> =
+                (0..calls.len()).map(|at| [read(Key::Slot(callee(at), U256::from(block)))]).collect();
+            // Plain transfers with calldata come first, and keep nothing from being learned.
+            let before = calls.iter().map(|call| (call, [].as_slice()));
+            layouts.learn(before.chain(calls.iter().zip(&used).map(|(call, used)| (call, used.as_slice()))));
+            let known = |at: usize| layouts.recent.contains_key(&(callee(at), [1; 4]));
+            assert_eq!((0..calls.len()).filter(|at| known(*at)).count(), LEARNED_AT_ONCE);
+            assert!(layouts.recent.len() <= KINDS && layouts.older.len() <= KINDS);
+        }
+        assert_eq!(layouts.older.len(), KINDS);
+    }
+
+    #[test]
+    fn what_was_learned_long_ago_is_learned_again() {
+        let mut wallet = Wallet::new(1);
+        let call = wallet.send(TxKind::Call(TOKEN), U256::ZERO, calldata(1, &[OTHER]), 100_000);
+        let used = [1, 2].map(|place| [read(entry(TOKEN, OTHER, place))]);
+        let mut layouts = Layouts::default();
+        let learn = |layouts: &mut Layouts, at: usize| layouts.learn([(&call, used[at].as_slice())].into_iter());
+        let expected = |layouts: &Layouts| slots(layouts, std::slice::from_ref(&call)).concat();
+        learn(&mut layouts, 0);
+        learn(&mut layouts, 1);
+        assert_eq!(expected(&layouts), [used[0][0].key], "what is known is not looked at again");
+        layouts.older = std::mem::take(&mut layouts.recent);
+        assert_eq!(expected(&layouts), [used[0][0].key]);
+        learn(&mut layouts, 1);
+        assert_eq!(expected(&layouts), [used[1][0].key]);
+    }
 }

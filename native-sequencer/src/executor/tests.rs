@@ -95,7 +95,14 @@ fn effects(block: &ExecutedBlock) -> Vec<Vec<Access>> {
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
     let groups = Forecast::default().groups(calls);
-    speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), calls, groups, &Layouts::default()).guesses
+    speculate(
+        &world.env(),
+        &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())),
+        calls,
+        groups,
+        &Layouts::default(),
+    )
+    .guesses
 }
 
 #[test]
@@ -118,8 +125,14 @@ fn what_no_row_can_hold_leaves_nothing_to_those_behind_it() {
     params.limits.row_gas = 40_000;
     let env = Env { params: &params, ..world.env() };
     let together = vec![(0..calls.len()).collect()];
-    let guesses =
-        speculate(&env, &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together, &Layouts::default()).guesses;
+    let guesses = speculate(
+        &env,
+        &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())),
+        &calls,
+        together,
+        &Layouts::default(),
+    )
+    .guesses;
     assert!(guesses.iter().all(|guess| *guess == Err(Refused::RowGas)), "{guesses:?}");
 }
 
@@ -129,9 +142,14 @@ fn rounds_go_on_where_groups_were_left() {
     let mut world = World::new(&hex!("5f 54 6001 01 5f 55 00"));
     let calls = world.calls(2);
     let together = vec![(0..calls.len()).collect()];
-    let guesses =
-        speculate(&world.env(), &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())), &calls, together, &Layouts::default())
-            .guesses;
+    let guesses = speculate(
+        &world.env(),
+        &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())),
+        &calls,
+        together,
+        &Layouts::default(),
+    )
+    .guesses;
     let counted = |guess: &Tried| {
         guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {
             ocelli_core::value::Value::Slot(count) => Some(count),

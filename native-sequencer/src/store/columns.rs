@@ -1,18 +1,18 @@
 //! The bodies of columns, in files in the folder `columns`, for as long as there is room for them.
 //!
 //! ```text
-//! file     = magic genesis frame*           magic: "OCCOLS" and the format, 2 bytes; genesis: the chain's genesis hash
+//! file     = magic genesis frame* 0*        magic: "OCCOLS" and the format, 2 bytes; genesis: the chain's genesis hash
 //! frame    = head content                   of blocks in a row, the first of which names the file
 //! head     = height length check check      height, length of the content: 8 bytes; check of the content, then of the head so
 //!                                           far: CRC-32, 4 bytes
 //! content  = [column body]
 //! ```
 //!
-//! Integers are big-endian, the content in the core's wire encoding. Bodies follow from the log and the state before their block, so
-//! nothing waits for them: a thread of its own writes them, and syncs after [`limits::COLUMNS_SYNC_BLOCKS`] or
-//! [`limits::COLUMNS_SYNC_BYTES`]. What a crash takes of them is of blocks whose states are restored, and made again. Where a block is
-//! missing, a new file begins. Whoever reads compares what is read with the hashes in the block's manifest; so nothing that is wrong
-//! in a file is an error, here or at opening: it is as if it were not kept.
+//! Integers are big-endian, the content in the core's wire encoding; zeros may fill up the last block of the disk. Bodies follow
+//! from the log and the state before their block, so nothing waits for them: a thread of its own writes them, and syncs after
+//! [`limits::COLUMNS_SYNC_BLOCKS`] or [`limits::COLUMNS_SYNC_BYTES`]. What a crash takes of them is of blocks whose states are
+//! restored, and made again. Where a block is missing, a new file begins. Whoever reads compares what is read with the hashes in the
+//! block's manifest; so nothing that is wrong in a file is an error, here or at opening: it is as if it were not kept.
 //!
 //! The oldest files are deleted as long as all together take more than they may, once whoever opened the folder has said how much
 //! that is.

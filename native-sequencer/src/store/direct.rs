@@ -30,21 +30,26 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    /// Appends to the file at `path` behind its first `end` bytes; what is behind these is of no use.
+    /// Appends to the file at `path` behind its first `end` bytes. What is behind these is cut off.
     pub(super) fn new(path: &Path, end: u64) -> io::Result<Self> {
         let in_block = end % BLOCK as u64;
         let mut tail = Vec::new();
         let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(end - in_block))?;
-        file.take(in_block).read_to_end(&mut tail)?;
-        if tail.len() as u64 != in_block {
+        if file.metadata()?.len() < end {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        file.seek(SeekFrom::Start(end - in_block))?;
+        file.take(in_block).read_to_end(&mut tail)?;
         let (file, is_direct) = match open(path, true) {
             Ok(file) => (file, true),
-            Err(_) => (open(path, false)?, false),
+            Err(error) => {
+                tell_why(path, &error);
+                (open(path, false)?, false)
+            }
         };
-        let mut appender = Self { path: path.to_owned(), file, is_direct, end, is_filled_up: false, buffer: Vec::new(), aligned: 0 };
+        file.set_len(end)?;
+        let (buffer, aligned) = (Vec::new(), 0);
+        let mut appender = Self { path: path.to_owned(), file, is_direct, end, is_filled_up: false, buffer, aligned };
         appender.hold(&tail, 0);
         Ok(appender)
     }
@@ -74,7 +79,7 @@ impl Appender {
         let more: usize = parts.iter().map(|part| part.len()).sum();
         let held = self.buffer.len() - self.aligned;
         if self.buffer.capacity() < self.aligned + (held + more).next_multiple_of(BLOCK) {
-            let tail = self.buffer.split_off(self.aligned);
+            let tail = self.buffer[self.aligned..].to_vec();
             self.hold(&tail, more);
         }
         parts.iter().for_each(|part| self.buffer.extend_from_slice(part));
@@ -114,7 +119,11 @@ impl Appender {
         let written = write_at(&mut self.file, blocks, at);
         match &written {
             // A file system may let a file be opened like this and not be written.
-            Err(error) if self.is_direct && error.kind() == io::ErrorKind::InvalidInput => {
+            Err(error)
+                if self.is_direct
+                    && matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                tell_why(&self.path, error);
                 (self.file, self.is_direct) = (open(&self.path, false)?, false);
                 write_at(&mut self.file, blocks, at)
             }
@@ -131,6 +140,10 @@ impl Drop for Appender {
             tracing::warn!(%error, "zeros stay at the end of {}, which do no harm", self.path.display());
         }
     }
+}
+
+fn tell_why(path: &Path, error: &io::Error) {
+    tracing::info!(%error, "{} is written through the system's cache, which is slower: its file system wants it so", path.display());
 }
 
 fn write_at(file: &mut File, bytes: &[u8], at: u64) -> io::Result<()> {
@@ -157,4 +170,83 @@ fn direct(options: &mut OpenOptions) -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn direct(_: &mut OpenOptions) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{collection::vec, prelude::*};
+    use std::fs;
+
+    /// A file with this content.
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), content).expect("writes");
+        file
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_appended_follows_on_what_is_kept(
+            begin in vec(any::<u8>(), 0..9_000), kept in 0.0..=1.0_f64,
+            appended in vec(vec(vec(any::<u8>(), 0..6_000), 1..4), 0..6), is_direct: bool
+        ) {
+            let file = file(&begin);
+            let end = (begin.len() as f64 * kept) as usize;
+            let mut expected = begin[..end].to_vec();
+            let mut appender = Appender::new(file.path(), end as u64).expect("opens");
+            if !is_direct {
+                (appender.file, appender.is_direct) = (open(file.path(), false).expect("opens"), false);
+            }
+            for parts in &appended {
+                let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+                appender.append(&parts).expect("appends");
+                expected.extend(parts.concat());
+                prop_assert_eq!(appender.end(), expected.len() as u64);
+                // Whoever reads finds it at once, and nothing but zeros behind it.
+                let read = fs::read(file.path()).expect("reads");
+                prop_assert!(read.starts_with(&expected));
+                let mut opened = File::open(file.path()).expect("opens");
+                let behind = Appender::bytes_behind(&mut opened, appender.end()).expect("reads");
+                prop_assert_eq!(behind, 0);
+            }
+            drop(appender);
+            prop_assert!(fs::read(file.path()).expect("reads") == expected);
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_written_does_not_count() {
+        let file = file(b"begin");
+        let mut appender = Appender::new(file.path(), 5).expect("opens");
+        appender.append(&[b"one"]).expect("appends");
+        let writes = std::mem::replace(&mut appender.file, File::open(file.path()).expect("opens"));
+        assert!(appender.append(&[b"two"]).is_err(), "it is open to be read only");
+        assert_eq!(appender.end(), 8);
+        appender.file = writes;
+        appender.append(&[b"three"]).expect("appends");
+        appender.close().expect("closes");
+        assert_eq!(fs::read(file.path()).expect("reads"), b"beginonethree");
+    }
+
+    #[test]
+    fn a_file_that_lacks_its_end_is_not_appended_to() {
+        for end in [6, BLOCK as u64] {
+            let file = file(b"begin");
+            assert!(Appender::new(file.path(), end).is_err());
+            assert_eq!(fs::read(file.path()).expect("reads"), b"begin");
+        }
+    }
+
+    #[test]
+    fn what_fills_up_a_block_is_told_from_what_is_of_no_use() {
+        let behind = |content: &[u8]| {
+            let file = file(content);
+            Appender::bytes_behind(&mut File::open(file.path()).expect("opens"), 2).expect("reads")
+        };
+        assert_eq!([behind(b"ab"), behind(b"ab\0\0\0"), behind(b"ab\0c")], [0, 0, 2]);
+        assert_eq!(behind(&[0; 2 + BLOCK]), BLOCK as u64, "more than fills up a block");
+    }
 }

@@ -1,7 +1,7 @@
-//! The log: all blocks, one behind the other, in the file `blocks.log`, which is only ever appended to.
+//! The log: all blocks, one behind the other, in the file `blocks.log`, of which no block is ever changed.
 //!
 //! ```text
-//! file    = magic genesis mark frame*    magic: "OCBLOG" and the format, 2 bytes; genesis: the chain's genesis hash
+//! file    = magic genesis mark frame* 0* magic: "OCBLOG" and the format, 2 bytes; genesis: the chain's genesis hash
 //!                                        mark: 16 random bytes
 //! frame   = head part part part          the signed header, what the block wrote ([StoredLeaf]), the block (StoredBlock)
 //! head    = mark height length{3} check{3} check
@@ -278,9 +278,9 @@ impl Frames {
                 self.path.display()
             );
         }
-        file.set_len(at)?;
+        let appender = Appender::new(&self.path, at)?;
         file.sync_all()?;
-        Appender::new(&self.path, at)
+        Ok(appender)
     }
 
     fn damaged(&self, what: String) -> StoreError {

@@ -5,7 +5,11 @@
 //! such a node does.
 
 use super::{
-    super::{BenchError, pipeline::PeerStages},
+    super::{
+        BenchError,
+        chain::{RECOVERED_AT_ONCE, in_gaps},
+        pipeline::PeerStages,
+    },
     patricia::Trie,
     signatures,
 };
@@ -31,8 +35,6 @@ use std::{
 
 /// The name of the peer.
 pub const NAME: &str = "rust-node-stack";
-/// Transactions that one thread decodes and recovers at a time.
-const RECOVERED_AT_ONCE: usize = 256;
 
 /// Transactions with their senders.
 pub type Senders = Vec<(TxEnvelope, Address)>;
@@ -91,14 +93,14 @@ impl RustNode {
     }
 
     /// Executes a block of `recovered`, or of none at the beginning, while the senders of the one after it, `next`, are
-    /// recovered; gives those.
+    /// recovered where that leaves a core without work; gives those.
     ///
     /// # Errors
     /// [`BenchError::Peer`] as for [`Self::block`].
     pub fn block_and_recover(&mut self, recovered: &Senders, next: &[Bytes]) -> Result<Senders, BenchError> {
-        let (made, next) = rayon::join(|| self.make(recovered), || recover(next));
+        let (made, chunks) = in_gaps(|| self.make(recovered), next, recover_chunk)?;
         made?;
-        next
+        in_one(chunks.into_iter().collect())
     }
 
     fn make(&mut self, recovered: &Senders) -> Result<PeerStages, BenchError> {
@@ -172,17 +174,19 @@ impl RustNode {
 }
 
 fn recover(raw: &[Bytes]) -> Result<Senders, BenchError> {
-    let chunks: Option<Vec<Senders>> = raw
-        .par_chunks(RECOVERED_AT_ONCE)
-        .map(|chunk| {
-            let one = |bytes: &Bytes| {
-                let transaction = TxEnvelope::decode_2718(&mut bytes.as_ref()).ok()?;
-                let sender = signatures::recover(&transaction.signature_hash(), transaction.signature())?;
-                Some((transaction, sender))
-            };
-            chunk.iter().map(one).collect()
-        })
-        .collect();
+    in_one(raw.par_chunks(RECOVERED_AT_ONCE).map(recover_chunk).collect())
+}
+
+fn recover_chunk(chunk: &[Bytes]) -> Option<Senders> {
+    let one = |bytes: &Bytes| {
+        let transaction = TxEnvelope::decode_2718(&mut bytes.as_ref()).ok()?;
+        let sender = signatures::recover(&transaction.signature_hash(), transaction.signature())?;
+        Some((transaction, sender))
+    };
+    chunk.iter().map(one).collect()
+}
+
+fn in_one(chunks: Option<Vec<Senders>>) -> Result<Senders, BenchError> {
     let chunks = chunks.ok_or_else(|| failed("a transaction does not decode or recover"))?;
     Ok(chunks.into_iter().flatten().collect())
 }

@@ -3,7 +3,7 @@
 use super::{super::direct::Appender, Bounds};
 use alloy_primitives::B256;
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
@@ -154,7 +154,6 @@ impl Open {
                 "{} ends with something that is no block's columns and is cut off",
                 path.display()
             );
-            cut(path, end);
         }
         Ok(Some(Self { appender: Appender::new(path, end)?, path: path.to_owned(), first, next }))
     }
@@ -180,7 +179,10 @@ impl Open {
     pub(super) fn append(mut self, content: &[u8]) -> io::Result<Self> {
         let head = Head::new(self.next, content).encode();
         if let Err(error) = self.appender.append(&[&head, content]) {
-            if self.next == self.first { delete(&self.path) } else { cut(&self.path, self.end()) }
+            // Otherwise its end is cut off, as it is dropped.
+            if self.next == self.first {
+                delete(&self.path);
+            }
             return Err(error);
         }
         self.next += 1;
@@ -196,12 +198,5 @@ impl Open {
 fn delete(path: &Path) {
     if let Err(error) = fs::remove_file(path) {
         tracing::warn!(%error, "{} cannot be deleted", path.display());
-    }
-}
-
-/// Cuts off what is behind the last block. Whoever reads does without.
-fn cut(path: &Path, end: u64) {
-    if let Err(error) = OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(end)) {
-        tracing::warn!(%error, "the end of {} cannot be cut off", path.display());
     }
 }

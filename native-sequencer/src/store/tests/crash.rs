@@ -99,22 +99,29 @@ proptest! {
         behind in proptest::option::of(0..APPENDED),
         length in 0.0..=1.0_f64,
         kept in any::<[u64; 4]>(),
-        filled_up: bool,
+        was_open: bool,
     ) {
         let Recorded { log, lengths, .. } = recorded();
         let (begin, end) = (lengths[appended], lengths[appended + 1]);
-        let mut image = log[..begin + ((end - begin) as f64 * length) as usize].to_vec();
-        let under_way = image[begin..].to_vec();
-        for (sector, bytes) in image[begin..].chunks_mut(SECTOR).enumerate() {
+        let filled_up = |end: usize| {
+            let mut bytes = log[..end].to_vec();
+            bytes.resize(end.next_multiple_of(BLOCK), 0);
+            bytes
+        };
+        // What was there before: closed, or as an append before left it.
+        let old = if was_open { filled_up(begin) } else { log[..begin].to_vec() };
+        let mut image = filled_up(end);
+        let first = begin / BLOCK * BLOCK;
+        for (sector, at) in (first..image.len()).step_by(SECTOR).enumerate() {
             if kept[sector / 64 % 4] >> (sector % 64) & 1 == 0 {
-                bytes.fill(0);
+                let before = (at..at + SECTOR).map(|at| old.get(at).copied().unwrap_or_default());
+                image.splice(at..at + SECTOR, before);
             }
         }
+        // The file may have grown, or not yet.
+        image.truncate(old.len() + ((image.len() - old.len()) as f64 * length) as usize);
         // The block under way is there as a whole or not at all.
-        let whole = image.len() == end && image[begin..] == under_way;
-        if filled_up {
-            image.resize(image.len().next_multiple_of(BLOCK), 0);
-        }
+        let whole = image.get(..end) == Some(&log[..end]);
         let dir = folder(&image, behind.map(|behind| appended.saturating_sub(behind)));
         goes_on(dir.path(), appended + usize::from(whole));
     }
