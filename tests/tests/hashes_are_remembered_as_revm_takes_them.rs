@@ -124,3 +124,17 @@ proptest! {
         prop_assert_eq!(run(&mut ours, &gas_limits), run(&mut of_revm, &gas_limits));
     }
 }
+
+#[test]
+fn a_program_runs_to_its_end_and_returns_hashes() {
+    let params = params(Address::ZERO);
+    let env = Env { params: &params, height: 1, time_ms: 1, parent: B256::ZERO, base_fee: 1_000_000_000 };
+    let steps = [Step::Store { at: 16, word: 7 }, Step::Hash { from: 0, length: 64, to: 64 }];
+    let mut evm = rules::evm(&env, RowState::new(World(Code::new_raw(code(&steps).into()))));
+    let mut preimage = [0; 64];
+    preimage[47] = 7;
+    let hash = alloy_primitives::hex::encode(alloy_primitives::keccak256(preimage));
+    for found in run(&mut evm, &[100_000, 100_000]) {
+        assert!(found.contains("Success") && found.contains(&hash), "{found}");
+    }
+}
