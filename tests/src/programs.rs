@@ -347,9 +347,10 @@ pub fn cut<'a>(transactions: &'a [Recovered], ends: &[bool]) -> Vec<&'a [Recover
     rows
 }
 
-/// What every key holds, however often it was written.
+/// What every key holds that holds anything, however often it was written. One row may empty what the row before filled, where
+/// a row that does both writes nothing.
 pub fn values(tree: &Tree) -> BTreeMap<Key, Value> {
-    tree.iter().map(|leaf| (leaf.key, leaf.value)).collect()
+    tree.iter().filter(|leaf| !leaf.value.is_absent()).map(|leaf| (leaf.key, leaf.value)).collect()
 }
 
 /// All ether there is, in wei.
