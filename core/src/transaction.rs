@@ -15,7 +15,7 @@ use crate::{
     params::Fork,
     signature::{self, Signature, SignatureError},
 };
-use alloc::vec::Vec;
+use alloc::{sync::Arc, vec::Vec};
 use alloy_eips::eip2930::AccessList;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use envelope::Envelope;
@@ -97,13 +97,19 @@ impl core::fmt::Display for TransactionError {
 
 impl core::error::Error for TransactionError {}
 
-/// A statically valid transaction. Cheap to clone up to its access list and authorizations.
+/// A statically valid transaction. Cheap to clone and to move: all but its hash is behind a pointer.
 #[derive(Clone, Debug)]
 pub struct Transaction {
+    hash: B256,
+    content: Arc<Content>,
+}
+
+/// What bytes decode to.
+#[derive(Debug)]
+struct Content {
     envelope: Envelope,
     signature: Signature,
     encoded: Bytes,
-    hash: B256,
     max_cost: U256,
     intrinsic_gas: u64,
 }
@@ -122,8 +128,8 @@ impl Transaction {
     /// # Errors
     /// [`TransactionError`], by the first rule broken.
     pub fn decode(bytes: &[u8], chain_id: u64, fork: Fork) -> Result<Self, TransactionError> {
-        let read = Self::read(bytes, chain_id, fork)?;
-        Ok(Self { hash: keccak256(bytes), ..read })
+        let content = Content::read(bytes, chain_id, fork)?;
+        Ok(Self { hash: keccak256(bytes), content: Arc::new(content) })
     }
 
     /// [`Transaction::decode`] of many, whose hashes are taken together. One answer for each, in order.
@@ -132,31 +138,16 @@ impl Transaction {
         chain_id: u64,
         fork: Fork,
     ) -> Vec<Result<Self, TransactionError>> {
-        let mut read: Vec<_> = all.into_iter().map(|bytes| Self::read(bytes, chain_id, fork)).collect();
-        let encoded: Vec<&Bytes> = read.iter().flatten().map(|one| &one.encoded).collect();
-        let hashes = keccak256_many(encoded);
-        for (one, hash) in read.iter_mut().flatten().zip(hashes) {
-            one.hash = hash;
-        }
-        read
-    }
-
-    /// A transaction, but for its hash.
-    fn read(bytes: &[u8], chain_id: u64, fork: Fork) -> Result<Self, TransactionError> {
-        if bytes.len() > limits::TRANSACTION_BYTES {
-            return Err(TransactionError::TooLong { length: bytes.len() });
-        }
-        let envelope = Envelope::decode(bytes)?;
-        let signature = envelope.signature().map_err(TransactionError::Signature)?;
-        let intrinsic_gas = intrinsic_gas(&envelope, fork);
-        let max_cost = check(&envelope, chain_id, fork, intrinsic_gas)?;
-        let (encoded, hash) = (Bytes::copy_from_slice(bytes), B256::ZERO);
-        Ok(Self { envelope, signature, encoded, hash, max_cost, intrinsic_gas })
+        let read = all.into_iter().map(|bytes| Content::read(bytes, chain_id, fork).map(Arc::new));
+        let read: Vec<Result<Arc<Content>, TransactionError>> = read.collect();
+        let mut hashes = keccak256_many(read.iter().flatten().map(|content| &content.encoded)).into_iter();
+        let mut hashed = |content| Self { hash: hashes.next().unwrap_or_default(), content };
+        read.into_iter().map(|content| content.map(&mut hashed)).collect()
     }
 
     /// The EIP-2718 bytes.
-    pub const fn encoded(&self) -> &Bytes {
-        &self.encoded
+    pub fn encoded(&self) -> &Bytes {
+        &self.content.encoded
     }
 
     /// The transaction hash: Keccak-256 of the EIP-2718 bytes.
@@ -166,12 +157,12 @@ impl Transaction {
 
     /// What the sender signed.
     pub fn signing_hash(&self) -> B256 {
-        keccak256(self.envelope.encoded_for_signing())
+        keccak256(self.content.envelope.encoded_for_signing())
     }
 
     /// The sender's signature of [`Self::signing_hash`].
-    pub const fn signature(&self) -> &Signature {
-        &self.signature
+    pub fn signature(&self) -> &Signature {
+        &self.content.signature
     }
 
     /// The sender, recovered from the signature.
@@ -179,73 +170,73 @@ impl Transaction {
     /// # Errors
     /// [`TransactionError::Signature`] if no key makes the signature.
     pub fn recover_sender(&self) -> Result<Address, TransactionError> {
-        signature::recover(&self.signing_hash(), &self.signature).map_err(TransactionError::Signature)
+        signature::recover(&self.signing_hash(), &self.content.signature).map_err(TransactionError::Signature)
     }
 
     /// The EIP-2718 type: 0 for legacy, or 1, 2, 4.
-    pub const fn kind(&self) -> u8 {
-        self.envelope.kind()
+    pub fn kind(&self) -> u8 {
+        self.content.envelope.kind()
     }
 
     /// The chain that it is for.
     pub fn chain_id(&self) -> u64 {
-        self.envelope.fields().chain_id().unwrap_or_default()
+        self.content.envelope.fields().chain_id().unwrap_or_default()
     }
 
     /// The number of transactions that the sender sent before.
     pub fn nonce(&self) -> u64 {
-        self.envelope.fields().nonce()
+        self.content.envelope.fields().nonce()
     }
 
     /// The gas limit.
     pub fn gas_limit(&self) -> u64 {
-        self.envelope.fields().gas_limit()
+        self.content.envelope.fields().gas_limit()
     }
 
     /// The most that the sender pays for a unit of gas, in wei: the gas price of types 0 and 1.
     pub fn max_fee_per_gas(&self) -> u128 {
-        self.envelope.fields().max_fee_per_gas()
+        self.content.envelope.fields().max_fee_per_gas()
     }
 
     /// The most that the sender tips for a unit of gas, in wei: none in types 0 and 1, which name one price.
     pub fn max_priority_fee_per_gas(&self) -> Option<u128> {
-        self.envelope.fields().max_priority_fee_per_gas()
+        self.content.envelope.fields().max_priority_fee_per_gas()
     }
 
     /// Who is called, or that a contract is created.
     pub fn to(&self) -> TxKind {
-        self.envelope.fields().kind()
+        self.content.envelope.fields().kind()
     }
 
     /// The value sent, in wei.
     pub fn value(&self) -> U256 {
-        self.envelope.fields().value()
+        self.content.envelope.fields().value()
     }
 
     /// The call's data, or the code that creates a contract.
     pub fn input(&self) -> &Bytes {
-        self.envelope.input()
+        self.content.envelope.input()
     }
 
     /// The access list (EIP-2930); none in type 0.
     pub fn access_list(&self) -> Option<&AccessList> {
-        self.envelope.access_list()
+        self.content.envelope.access_list()
     }
 
     /// The authorizations (EIP-7702) as they were signed; none but in type 4.
     pub fn authorizations(&self) -> &[SignedAuthorization] {
-        self.envelope.authorizations()
+        self.content.envelope.authorizations()
     }
 
     /// The most that the sender can pay, in wei: gas limit times fee, plus value.
-    pub const fn max_cost(&self) -> U256 {
-        self.max_cost
+    pub fn max_cost(&self) -> U256 {
+        self.content.max_cost
     }
 
     /// The gas that it pays for whatever it does: the greater of what is spent before anything runs and the calldata floor
     /// (EIP-7623). At least 21,000, and 25,000 more for each authorization.
-    pub const fn intrinsic_gas(&self) -> u64 {
-        self.intrinsic_gas
+    pub fn intrinsic_gas(&self) -> u64 {
+        self.content.intrinsic_gas
     }
 
     /// What a unit of gas costs the sender at `base_fee`, in wei: the base fee and as much of the tip as the fee leaves room
@@ -260,6 +251,19 @@ impl Transaction {
     pub fn effective_tip(&self, base_fee: u64) -> Option<u128> {
         let base_fee_wide = u128::from(base_fee);
         (self.max_fee_per_gas() >= base_fee_wide).then(|| self.effective_gas_price(base_fee) - base_fee_wide)
+    }
+}
+
+impl Content {
+    fn read(bytes: &[u8], chain_id: u64, fork: Fork) -> Result<Self, TransactionError> {
+        if bytes.len() > limits::TRANSACTION_BYTES {
+            return Err(TransactionError::TooLong { length: bytes.len() });
+        }
+        let (envelope, encoded) = Envelope::decode(bytes)?;
+        let signature = envelope.signature().map_err(TransactionError::Signature)?;
+        let intrinsic_gas = intrinsic_gas(&envelope, fork);
+        let max_cost = check(&envelope, chain_id, fork, intrinsic_gas)?;
+        Ok(Self { envelope, signature, encoded: encoded.into(), max_cost, intrinsic_gas })
     }
 }
 

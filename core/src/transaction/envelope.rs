@@ -34,8 +34,8 @@ macro_rules! each {
 }
 
 impl Envelope {
-    /// Decodes `bytes`, all of them, accepting each transaction in one encoding only.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, TransactionError> {
+    /// Decodes `bytes`, all of them, accepting each transaction in one encoding only; gives that, too.
+    pub(super) fn decode(bytes: &[u8]) -> Result<(Self, Vec<u8>), TransactionError> {
         let (first, mut rest) = bytes.split_first().ok_or(TransactionError::Malformed)?;
         let decoded = match first {
             0xc0.. => {
@@ -51,7 +51,8 @@ impl Envelope {
         };
         let envelope = decoded.map_err(|_| TransactionError::Malformed)?;
         // That RLP has one form of everything is the decoder's rule; that ours is one of bytes does not rest on it.
-        if rest.is_empty() && envelope.encoded() == bytes { Ok(envelope) } else { Err(TransactionError::Malformed) }
+        let encoded = envelope.encoded();
+        if rest.is_empty() && encoded == bytes { Ok((envelope, encoded)) } else { Err(TransactionError::Malformed) }
     }
 
     fn encoded(&self) -> Vec<u8> {

@@ -43,9 +43,10 @@ impl Recovered {
     /// order, never another than [`Self::new`] gives.
     pub fn recover_many(transactions: Vec<Transaction>) -> Vec<Result<Self, TransactionError>> {
         let mut signed: Vec<(B256, Signature)> = Vec::with_capacity(transactions.len());
-        let hashes = keccak256_many(transactions.iter().map(|transaction| transaction.envelope.encoded_for_signing()));
+        let hashes =
+            keccak256_many(transactions.iter().map(|transaction| transaction.content.envelope.encoded_for_signing()));
         for (transaction, hash) in transactions.iter().zip(hashes) {
-            signed.push((hash, transaction.signature));
+            signed.push((hash, *transaction.signature()));
             signed.extend(transaction.authorizations().iter().filter_map(signed_hash));
         }
         let mut signers = signature::recover_many(&signed).into_iter();
