@@ -4,6 +4,7 @@
 
 pub mod body;
 pub mod check;
+mod packed;
 pub mod split;
 
 pub use body::{CellAccess, ColumnBody, ColumnKey, RowCell};

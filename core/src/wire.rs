@@ -212,6 +212,49 @@ pub mod raw {
     }
 }
 
+/// Serde form of a list of hashes: one string of all their bytes.
+pub mod hashes {
+    use alloc::vec::Vec;
+    use alloy_primitives::B256;
+    use core::{fmt, marker::PhantomData};
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, Visitor},
+    };
+
+    /// Serialises `hashes`.
+    ///
+    /// # Errors
+    /// Those of `serializer`.
+    pub fn serialize<T: Copy + Into<B256>, S: Serializer>(hashes: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::with_capacity(32 * hashes.len());
+        hashes.iter().for_each(|hash| bytes.extend_from_slice((*hash).into().as_slice()));
+        serializer.serialize_bytes(&bytes)
+    }
+
+    /// Deserialises hashes, none of which is cut short.
+    ///
+    /// # Errors
+    /// Those of `deserializer`; a length that is no multiple of 32.
+    pub fn deserialize<'de, T: From<B256>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+        struct Hashes<T>(PhantomData<T>);
+        impl<T: From<B256>> Visitor<'_> for Hashes<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("hashes of 32 bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<T>, E> {
+                let (hashes, rest) = bytes.as_chunks();
+                let whole = rest.is_empty().then(|| hashes.iter().map(|hash| T::from(B256::new(*hash))).collect());
+                whole.ok_or_else(|| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Hashes(PhantomData))
+    }
+}
+
 /// Serde form of a 256-bit integer: a length and its big-endian bytes without leading zeros.
 pub mod compact {
     use alloy_primitives::U256;
@@ -226,7 +269,8 @@ pub mod compact {
     /// # Errors
     /// Those of `serializer`.
     pub fn serialize<S: Serializer>(value: &U256, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&value.to_be_bytes_trimmed_vec())
+        let bytes = value.to_be_bytes::<32>();
+        serializer.serialize_bytes(bytes.get(bytes.len() - value.byte_len()..).unwrap_or_default())
     }
 
     /// Deserialises a value of at most 32 bytes without leading zeros.

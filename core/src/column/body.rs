@@ -1,15 +1,16 @@
 //! The body of a column: the keys used in it, what each row did to them, and one proof for all.
 
+use super::packed;
 use crate::{
     key::Key,
     tree::Proof,
     value::{Value, Version},
 };
 use alloc::{boxed::Box, vec::Vec};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// A key of a column, with version and value before the block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ColumnKey {
     /// The key.
     pub key: Key,
@@ -20,7 +21,7 @@ pub struct ColumnKey {
 }
 
 /// One row's use of one key of the column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellAccess {
     /// The key, by its index in [`ColumnBody::keys`].
     pub key: u32,
@@ -30,7 +31,7 @@ pub struct CellAccess {
 }
 
 /// One row's accesses in the column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowCell {
     /// The row, by its index in the block.
     pub row: u32,
@@ -39,21 +40,14 @@ pub struct RowCell {
 }
 
 /// The body of a column.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct ColumnBody {
     /// The keys used by any row, strictly ascending by path.
+    #[serde(deserialize_with = "packed::keys")]
     pub keys: Vec<ColumnKey>,
     /// The rows that use any key, strictly ascending.
+    #[serde(deserialize_with = "packed::cells")]
     pub cells: Vec<RowCell>,
     /// Proves the keys' versions and values, or their absence, under `root_before`.
     pub proof: Proof,
-}
-
-impl ColumnBody {
-    /// About how long the encoding is, rather more than less.
-    pub(super) fn bytes_about(&self) -> usize {
-        // Address and slot, version, a value; index, another value.
-        let cells: usize = self.cells.iter().map(|cell| 10 + cell.accesses.len() * (4 + 20)).sum();
-        20 + self.keys.len() * (53 + 4 + 20) + cells + self.proof.bytes_about()
-    }
 }

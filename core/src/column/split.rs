@@ -1,6 +1,6 @@
 //! Cutting a block's accesses into columns.
 
-use super::{CellAccess, ColumnBody, ColumnKey, RowCell};
+use super::{ColumnKey, packed::Packed};
 use crate::{
     access::{Placed, by_path, cell_leaf},
     limits,
@@ -12,7 +12,7 @@ use crate::{
     tree::{NodeHash, Tree},
     wire,
 };
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use alloy_primitives::B256;
 
 /// A column and its body.
@@ -189,15 +189,13 @@ fn cut<'a>(
 fn build_column(before: &Tree, range: &Range<'_>) -> BuiltColumn {
     let Range { prefix, cells } = range;
     let Indexed { paths, keys, indexes } = index(cells);
-    let mut indexes = indexes.into_iter();
-    let listed = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
-    let listed = listed.map(|(row, cell)| {
-        let afters = cell.iter().map(|placed| placed.access.after.map(Box::new));
-        // In this order: `zip` asks the second only where the first has something.
-        let accesses = afters.zip(indexes.by_ref()).map(|(after, key)| CellAccess { key, after });
-        RowCell { row: row as u32, accesses: accesses.collect() }
+    let mut rest = indexes.as_slice();
+    let listed = cells.iter().zip(0..).filter(|(cell, _)| !cell.is_empty()).map(|(cell, row)| {
+        let of_row = rest.split_off(..cell.len()).unwrap_or_default();
+        (row, of_row.iter().copied().zip(cell.iter().map(|placed| placed.access.after.as_ref())))
     });
-    let body = ColumnBody { cells: listed.collect(), keys, proof: before.prove(prefix, &paths) };
+    let proof = before.prove(prefix, &paths);
+    let body = Packed::new((&keys, keys.len()), (listed, indexes.len()), &proof);
     let body = wire::encode_about(&body, body.bytes_about());
     let tree = cells_tree(cells);
     let header = ColumnHeader {

@@ -73,6 +73,18 @@ impl From<NodeHash> for Words {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeHash(#[serde(with = "crate::wire::raw")] pub B256);
 
+impl From<B256> for NodeHash {
+    fn from(hash: B256) -> Self {
+        Self(hash)
+    }
+}
+
+impl From<NodeHash> for B256 {
+    fn from(NodeHash(hash): NodeHash) -> Self {
+        hash
+    }
+}
+
 impl NodeHash {
     /// The subtree without leaves.
     pub const EMPTY: Self = Self(B256::ZERO);

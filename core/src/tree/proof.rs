@@ -53,6 +53,7 @@ pub struct OtherLeaf {
 pub struct Proof {
     /// The shape's bits, the first one the most significant, filled up with zeros to whole bytes.
     pub(super) shape: Vec<u8>,
+    #[serde(with = "crate::wire::hashes")]
     pub(super) siblings: Vec<NodeHash>,
     pub(super) leaves: Vec<OtherLeaf>,
 }

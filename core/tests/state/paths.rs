@@ -108,6 +108,7 @@ pub(crate) fn found(tree: &Tree, path: B256) -> Touched {
 
 /// A proof made of parts, by way of its encoding.
 pub(crate) fn proof(shape: &[u8], siblings: &[NodeHash], leaves: &[OtherLeaf]) -> Proof {
+    let siblings: Vec<u8> = siblings.iter().flat_map(|hash| hash.0).collect();
     wire::decode(&wire::encode(&(shape, siblings, leaves)), 1 << 20).unwrap()
 }
 

@@ -133,8 +133,9 @@ proptest! {
     #[test]
     fn a_proof_with_a_part_more_or_less_is_refused(case in case(16, 6), hash in any::<[u8; 32]>()) {
         let proof = case.prove();
-        let (shape, siblings, leaves): (Vec<u8>, Vec<NodeHash>, Vec<OtherLeaf>) =
+        let (shape, siblings, leaves): (Vec<u8>, Vec<u8>, Vec<OtherLeaf>) =
             wire::decode(&wire::encode(&proof), LIMIT).unwrap();
+        let siblings: Vec<NodeHash> = siblings.chunks(32).map(|hash| NodeHash(B256::from_slice(hash))).collect();
         let extra = OtherLeaf { path: B256::new(hash), version: 1, value: word(1) };
         let mut variants = vec![
             super::paths::proof(&[&shape[..], &[0]].concat(), &siblings, &leaves),

@@ -91,7 +91,7 @@ fn the_hashes_of_a_state_and_the_bytes_of_a_proof_are_pinned() {
     assert_eq!(tree.root().0, b256!("4122be759f0c0d3fce6293cbfc45ddc84473fa2979c8cf15e951d850a07070ed"));
     assert_eq!(
         (proof.len(), keccak256(&proof)),
-        (1331, b256!("73cf3a68517a020111dba3f32d283b3cecd7081ae1707e33063689134d2e7acd"))
+        (1332, b256!("d10c025139514411087d26e9f5020938a3d2abc0cb66f849d8bef585b41d9a64"))
     );
 }
 

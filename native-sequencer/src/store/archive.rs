@@ -39,7 +39,7 @@ use std::{
     io::{self, Read, Write},
 };
 
-const MAGIC: [u8; 8] = *b"OCELLI\x00\x04";
+const MAGIC: [u8; 8] = *b"OCELLI\x00\x05";
 const CONFIG: u8 = 1;
 const LEAVES: u8 = 2;
 const CODE: u8 = 3;

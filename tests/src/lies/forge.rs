@@ -293,6 +293,7 @@ pub struct OpenProof {
     /// Its shape.
     pub shape: Vec<u8>,
     /// Its hashes.
+    #[serde(with = "wire::hashes")]
     pub siblings: Vec<NodeHash>,
     /// Its other leaves.
     pub leaves: Vec<OtherLeaf>,

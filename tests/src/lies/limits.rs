@@ -99,7 +99,7 @@ pub(super) const LIES: &[Lie] = &[
         name: "limits: a column with too long a body",
         expect: only!(Fault::Column { index: 0, fault: ColumnFault::BodyTooLong }),
         apply: |block| {
-            oversized(block, |params| params.limits.column_body_bytes = 300, transfers)?;
+            oversized(block, |params| params.limits.column_body_bytes = 250, transfers)?;
             let state = block.before.tree.clone();
             cut(block, &state, &[Prefix::root()])
         },
