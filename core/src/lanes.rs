@@ -16,11 +16,42 @@ pub struct Footprint<'a, K = Key> {
     pub keys: &'a [(K, bool)],
 }
 
+/// Lists of transactions, by the indexes that the caller knows them by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lanes {
+    /// The transactions of all lanes, lane after lane.
+    members: Vec<usize>,
+    /// Where those of each lane end.
+    ends: Vec<usize>,
+}
+
+impl Lanes {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The transactions of each lane.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[usize]> {
+        let mut from = 0;
+        self.ends.iter().map(move |end| {
+            let lane = self.members.get(from..*end).unwrap_or_default();
+            from = *end;
+            lane
+        })
+    }
+}
+
 /// One use of one key, by the transaction at a place of the list.
 #[derive(Clone, Copy)]
 struct Use<K> {
     key: K,
-    place: usize,
+    place: u32,
     writes: bool,
 }
 
@@ -28,62 +59,92 @@ struct Use<K> {
 ///
 /// A lane holds the transactions' indexes in the order given, and lanes are in the order of their first transactions.
 /// Takes `n log n` steps in the number of uses.
-pub fn lanes<K: Copy + Ord>(transactions: &[Footprint<'_, K>]) -> Vec<Vec<usize>> {
-    let mut connected = Connected::new(transactions.len());
-    let mut uses: Vec<Use<K>> = transactions
-        .iter()
-        .enumerate()
-        .flat_map(|(place, footprint)| footprint.keys.iter().map(move |&(key, writes)| Use { key, place, writes }))
-        .collect();
+pub fn lanes<K: Copy + Ord>(transactions: &[Footprint<'_, K>]) -> Lanes {
+    let mut uses: Vec<Use<K>> = Vec::with_capacity(transactions.iter().map(|footprint| footprint.keys.len()).sum());
+    for (footprint, place) in transactions.iter().zip(0..) {
+        uses.extend(footprint.keys.iter().map(|&(key, writes)| Use { key, place, writes }));
+    }
     uses.sort_unstable_by_key(|used| used.key);
+    let mut connected = Connected::new(transactions.len());
     for of_key in uses.chunk_by(|a, b| a.key == b.key) {
         if of_key.iter().any(|used| used.writes) {
             of_key.windows(2).for_each(|pair| connected.join(pair[0].place, pair[1].place));
         }
     }
-    connected.sets().into_iter().map(|set| set.into_iter().map(|place| transactions[place].index).collect()).collect()
+    connected.lanes(transactions)
+}
+
+/// [`lanes`] of transactions whose keys are numbered, each with a number below `keys`. Takes as many steps as there are uses and
+/// keys.
+pub fn lanes_of_numbered(transactions: &[Footprint<'_, u32>], keys: usize) -> Lanes {
+    let mut is_written = alloc::vec![false; keys];
+    let written = transactions.iter().flat_map(|footprint| footprint.keys).filter(|(_, writes)| *writes);
+    written.for_each(|(key, _)| is_written[*key as usize] = true);
+    let mut connected = Connected::new(transactions.len());
+    // Who used each key last.
+    let mut last: Vec<Option<u32>> = alloc::vec![None; keys];
+    for (footprint, place) in transactions.iter().zip(0..) {
+        for key in footprint.keys.iter().map(|(key, _)| *key as usize).filter(|key| is_written[*key]) {
+            if let Some(before) = last[key].replace(place) {
+                connected.join(before, place);
+            }
+        }
+    }
+    connected.lanes(transactions)
 }
 
 /// Disjoint sets of places `0..n` (union-find).
 struct Connected {
     /// A place of the same set that is not after this one; the first place of a set is its own.
-    before: Vec<usize>,
+    before: Vec<u32>,
 }
 
 impl Connected {
     fn new(places: usize) -> Self {
-        Self { before: (0..places).collect() }
+        Self { before: (0..places as u32).collect() }
     }
 
     /// The first place of the set that holds `place`.
-    fn first(&mut self, mut place: usize) -> usize {
-        while self.before[place] != place {
+    fn first(&mut self, mut place: u32) -> u32 {
+        while self.before[place as usize] != place {
             // Halve the way for those who come after.
-            self.before[place] = self.before[self.before[place]];
-            place = self.before[place];
+            self.before[place as usize] = self.before[self.before[place as usize] as usize];
+            place = self.before[place as usize];
         }
         place
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    fn join(&mut self, a: u32, b: u32) {
         let (a, b) = (self.first(a), self.first(b));
-        self.before[a.max(b)] = a.min(b);
+        self.before[a.max(b) as usize] = a.min(b);
     }
 
     /// The sets in the order of their first places, each ascending.
-    fn sets(mut self) -> Vec<Vec<usize>> {
-        let mut sets: Vec<Vec<usize>> = Vec::new();
+    fn lanes<K>(mut self, transactions: &[Footprint<'_, K>]) -> Lanes {
         // The set that each place belongs to. The first place of a set comes before all others of it.
-        let mut set_of = Vec::with_capacity(self.before.len());
-        for place in 0..self.before.len() {
+        let mut set_of: Vec<u32> = Vec::with_capacity(self.before.len());
+        let mut lengths: Vec<usize> = Vec::with_capacity(self.before.len());
+        for place in 0..self.before.len() as u32 {
             let first = self.first(place);
-            let set = if first == place { sets.len() } else { set_of[first] };
-            if set == sets.len() {
-                sets.push(Vec::new());
+            let set = if first == place { lengths.len() as u32 } else { set_of[first as usize] };
+            if first == place {
+                lengths.push(0);
             }
-            sets[set].push(place);
+            lengths[set as usize] += 1;
             set_of.push(set);
         }
-        sets
+        // Where each set's next place goes; in the end, where the set ends.
+        let mut next = lengths;
+        let mut from = 0;
+        for next in &mut next {
+            from += core::mem::replace(next, from);
+        }
+        let mut members = alloc::vec![0; transactions.len()];
+        for (set, transaction) in set_of.iter().zip(transactions) {
+            let next = &mut next[*set as usize];
+            members[*next] = transaction.index;
+            *next += 1;
+        }
+        Lanes { members, ends: next }
     }
 }

@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, U256};
 use ocelli_core::{
     key::Key,
-    lanes::{Footprint, lanes},
+    lanes::{Footprint, Lanes, lanes, lanes_of_numbered},
 };
 use proptest::prelude::*;
 
@@ -20,7 +20,11 @@ fn slot(n: u8) -> Key {
 fn of(transactions: &[Keys]) -> Vec<Vec<usize>> {
     let footprints: Vec<Footprint<'_>> =
         transactions.iter().enumerate().map(|(index, keys)| Footprint { index, keys }).collect();
-    lanes(&footprints)
+    listed(&lanes(&footprints))
+}
+
+fn listed(lanes: &Lanes) -> Vec<Vec<usize>> {
+    lanes.iter().map(<[usize]>::to_vec).collect()
 }
 
 /// Two transactions conflict when one writes a key that the other uses.
@@ -83,7 +87,7 @@ fn lanes_are_ordered_by_their_first_transaction() {
 fn transactions_keep_the_names_that_the_caller_gave_them() {
     let [a, b] = [[(account(1), true)], [(account(2), true)]];
     let footprints = [(70, &a), (3, &b), (70, &b), (5, &a)].map(|(index, keys)| Footprint { index, keys });
-    assert_eq!(lanes(&footprints), [vec![70, 5], vec![3, 70]]);
+    assert_eq!(listed(&lanes(&footprints)), [vec![70, 5], vec![3, 70]]);
 }
 
 #[test]
@@ -100,6 +104,20 @@ proptest! {
     #[test]
     fn lanes_are_the_transactions_connected_by_conflicts(transactions in transactions()) {
         prop_assert_eq!(of(&transactions), model(&transactions));
+    }
+
+    #[test]
+    fn numbers_stand_for_keys(transactions in transactions()) {
+        let mut numbers: Vec<Key> = vec![];
+        let mut number = |key: Key| numbers.iter().position(|known| *known == key).unwrap_or_else(|| {
+            numbers.push(key);
+            numbers.len() - 1
+        }) as u32;
+        let numbered: Vec<Vec<(u32, bool)>> =
+            transactions.iter().map(|keys| keys.iter().map(|(key, writes)| (number(*key), *writes)).collect()).collect();
+        let footprints: Vec<Footprint<'_, u32>> =
+            numbered.iter().enumerate().map(|(index, keys)| Footprint { index, keys }).collect();
+        prop_assert_eq!(listed(&lanes_of_numbered(&footprints, numbers.len())), of(&transactions));
     }
 
     #[test]

@@ -190,7 +190,7 @@ fn print_lanes(
         }
     }
     let footprints: Vec<_> = used.iter().enumerate().map(|(index, keys)| Footprint { index, keys }).collect();
-    let mut lengths: Vec<usize> = lanes::lanes(&footprints).iter().map(Vec::len).collect();
+    let mut lengths: Vec<usize> = lanes::lanes(&footprints).iter().map(<[usize]>::len).collect();
     lengths.sort_unstable_by(|a, b| b.cmp(a));
     let longest: Vec<String> = lengths.iter().take(12).map(usize::to_string).collect();
     println!("{} transactions in {} lanes; the longest: {}", used.len(), lengths.len(), longest.join(", "));

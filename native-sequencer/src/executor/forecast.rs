@@ -16,7 +16,7 @@ use alloy_primitives::{
 use ocelli_core::{
     access::Access,
     key::Key,
-    lanes::{self, Footprint},
+    lanes::{self, Footprint, Lanes},
     transaction::Recovered,
 };
 use rayon::prelude::*;
@@ -107,7 +107,7 @@ impl Expected {
 impl Forecast {
     /// `transactions` by what is expected to be contended: those that may use the same of it are together, and so are each
     /// sender's. Their indexes, in order.
-    pub(super) fn groups(&self, transactions: &[Recovered]) -> Vec<Vec<usize>> {
+    pub(super) fn groups(&self, transactions: &[Recovered]) -> Lanes {
         let expected: Vec<Expected> = transactions.par_chunks(AT_ONCE).map(|some| self.expected(some)).collect();
         let footprint = |(index, keys)| Footprint { index, keys };
         let footprints: Vec<_> = expected.iter().flat_map(Expected::of_each).enumerate().map(footprint).collect();

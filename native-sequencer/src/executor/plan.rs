@@ -16,7 +16,7 @@ use ocelli_core::{
     access::Access,
     evm::{Code, Env, Executed, Refused, Source, StateError},
     key::Key,
-    lanes::{self, Footprint},
+    lanes::{self, Footprint, Lanes},
     params::Params,
     transaction::Recovered,
     value::{Value, Version},
@@ -57,7 +57,7 @@ pub(super) struct Plan {
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes, and the transactions of each.
-    pub lanes: Vec<Vec<usize>>,
+    pub lanes: Lanes,
     /// How long speculation took, for each chunk of groups.
     pub tried: Vec<Duration>,
     keys: Keys,
@@ -87,12 +87,12 @@ impl Plan {
     pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &Forecast) -> Self {
         let mut plan = Self::default();
         let groups = forecast.groups(transactions);
-        let Speculation { guesses, took } = speculate(env, base, transactions, groups, forecast.layouts());
+        let Speculation { guesses, took } = speculate(env, base, transactions, &groups, forecast.layouts());
         plan.tried = took;
         plan.keep(env.params.gas_limit, guesses);
         let planned = plan.guesses.iter().enumerate().filter_map(|(index, guess)| Some((index, guess.as_ref()?)));
         let footprint = |(index, guess): (usize, &Guessed)| Footprint { index, keys: &plan.uses[guess.uses.clone()] };
-        plan.lanes = lanes::lanes(&planned.map(footprint).collect::<Vec<_>>());
+        plan.lanes = lanes::lanes_of_numbered(&planned.map(footprint).collect::<Vec<_>>(), plan.keys.len());
         plan.own();
         plan.pack(env.params);
         plan

@@ -12,6 +12,7 @@ use alloy_primitives::{Address, B256};
 use ocelli_core::{
     evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError, hashes::Hashed},
     key::Key,
+    lanes::Lanes,
     params::Params,
     row::fits_a_body,
     transaction::Recovered,
@@ -48,16 +49,16 @@ pub(super) fn speculate(
     env: &Env<'_>,
     base: &Base<'_>,
     transactions: &[Recovered],
-    groups: Vec<Vec<usize>>,
+    groups: &Lanes,
     layouts: &Layouts,
 ) -> Speculation {
-    let mut waiting: Vec<Group> = groups.into_iter().map(Group::new).collect();
+    let mut waiting: Vec<Group<'_>> = groups.iter().map(Group::new).collect();
     let mut found = Speculation { guesses: Vec::with_capacity(transactions.len()), took: Vec::new() };
     let mut left = env.params.gas_limit;
     // Which group each transaction is in.
     let mut group_of = vec![0; transactions.len()];
-    for (group, members) in waiting.iter().enumerate() {
-        members.members.iter().for_each(|at| group_of[*at] = group);
+    for (members, group) in groups.iter().zip(0..) {
+        members.iter().for_each(|at| group_of[*at] = group);
     }
     loop {
         let guesses = &mut found.guesses;
@@ -69,19 +70,21 @@ pub(super) fn speculate(
         }
         let until = from + round.len();
         let mut active = active(&mut waiting, &group_of[from..until], until);
-        let chunk = |groups: &mut [Active]| try_groups(env, base, transactions, layouts, groups);
-        found.took.par_extend(chunks(&mut active).into_par_iter().map(chunk));
+        let chunk = |groups: &mut [Active<'_>]| try_groups(env, base, transactions, layouts, groups);
+        let tried: Vec<Chunk> = chunks(&mut active).into_par_iter().map(chunk).collect();
+        found.took.extend(tried.iter().map(|chunk| chunk.took));
+        let mut tried = tried.into_iter().flat_map(|chunk| chunk.guesses);
         guesses.resize(until, Err(Refused::NotAccepted));
         let mut left_after = Some(left);
-        for Active { at, mut group, guesses: tried, .. } in active {
-            for guess in tried {
-                let member = group.members[group.tried];
-                let ran = gas_run(&guess, &transactions[member]);
+        for Active { at, mut group, count } in active {
+            let (now, later) = group.members.split_at(count);
+            for (member, guess) in now.iter().zip(tried.by_ref()) {
+                let ran = gas_run(&guess, &transactions[*member]);
                 left_after = left_after.and_then(|left| left.checked_sub(ran));
-                guesses[member] = group.verdict(guess, transactions[member].sender());
-                group.tried += 1;
+                guesses[*member] = group.verdict(guess, transactions[*member].sender());
             }
-            waiting[at] = group;
+            group.members = later;
+            waiting[at as usize] = group;
         }
         let Some(rest) = left_after else { return found };
         left = rest;
@@ -108,59 +111,65 @@ fn gas_run(guess: &Tried, transaction: &Recovered) -> u64 {
 
 /// Transactions that are tried one after the other.
 #[derive(Debug, Default)]
-struct Group {
-    members: Vec<usize>,
-    /// How many of them were tried, in earlier rounds.
-    tried: usize,
-    /// What those made of the state.
+struct Group<'a> {
+    /// Those that were not tried yet.
+    members: &'a [usize],
+    /// Only of a group of several: nobody finds what a lone transaction leaves.
+    left: Option<Box<Left>>,
+}
+
+/// What those of a group that were tried left.
+#[derive(Debug, Default)]
+struct Left {
+    /// What they made of the state.
     written: Writes,
-    /// Who sent the first of them that was tried, and whether somebody else sent another.
+    /// Who sent the first of them, and whether somebody else sent another.
     first_sender: Option<Address>,
     is_shared: bool,
 }
 
-impl Group {
-    fn new(members: Vec<usize>) -> Self {
-        Self { members, ..Self::default() }
+impl<'a> Group<'a> {
+    fn new(members: &'a [usize]) -> Self {
+        Self { members, left: (members.len() > 1).then(Box::default) }
     }
 
     /// What counts of the guess about the next member, which `sender` sent. That it is invalid counts only where nobody else's
     /// transaction made it so: that one may be left out.
     fn verdict(&mut self, guess: Tried, sender: Address) -> Tried {
-        self.is_shared |= *self.first_sender.get_or_insert(sender) != sender;
-        if self.is_shared && matches!(guess, Err(Refused::Invalid(_))) { Err(Refused::NotAccepted) } else { guess }
+        let Some(left) = &mut self.left else { return guess };
+        left.is_shared |= *left.first_sender.get_or_insert(sender) != sender;
+        if left.is_shared && matches!(guess, Err(Refused::Invalid(_))) { Err(Refused::NotAccepted) } else { guess }
     }
 }
 
 /// A group in a round.
 #[derive(Debug)]
-struct Active {
+struct Active<'a> {
     /// Which group it is.
-    at: usize,
-    group: Group,
+    at: u32,
+    group: Group<'a>,
     /// How many members are tried in the round.
     count: usize,
-    guesses: Vec<Tried>,
 }
 
 /// Takes out the groups that transactions of a round are in, whose indexes end before `until`: those that take longest first.
-fn active(waiting: &mut [Group], group_of: &[usize], until: usize) -> Vec<Active> {
-    let mut active = Vec::new();
+fn active<'a>(waiting: &mut [Group<'a>], group_of: &[u32], until: usize) -> Vec<Active<'a>> {
+    let mut active = Vec::with_capacity(group_of.len());
     for at in group_of {
-        let group = std::mem::take(&mut waiting[*at]);
+        let group = std::mem::take(&mut waiting[*at as usize]);
         if group.members.is_empty() {
             // It was taken out before.
             continue;
         }
-        let count = group.members[group.tried..].partition_point(|member| *member < until);
-        active.push(Active { at: *at, group, count, guesses: Vec::new() });
+        let count = group.members.partition_point(|member| *member < until);
+        active.push(Active { at: *at, group, count });
     }
     active.sort_by_key(|active| std::cmp::Reverse(active.count));
     active
 }
 
 /// Groups in chunks that are worth a core's time.
-fn chunks(mut groups: &mut [Active]) -> Vec<&mut [Active]> {
+fn chunks<'a, 'g>(mut groups: &'a mut [Active<'g>]) -> Vec<&'a mut [Active<'g>]> {
     let mut chunks = Vec::new();
     while !groups.is_empty() {
         let mut transactions = 0;
@@ -176,7 +185,14 @@ fn chunks(mut groups: &mut [Active]) -> Vec<&mut [Active]> {
     chunks
 }
 
-/// Tries what is next of groups; how long that took.
+/// What was found of a chunk of groups.
+struct Chunk {
+    /// A guess for each transaction of a group, group after group.
+    guesses: Vec<Tried>,
+    took: Duration,
+}
+
+/// Tries what is next of groups.
 ///
 /// Each transaction has a row of its own: what no row can hold leaves nothing for those behind it to find.
 fn try_groups(
@@ -184,29 +200,34 @@ fn try_groups(
     base: &Base<'_>,
     transactions: &[Recovered],
     layouts: &Layouts,
-    groups: &mut [Active],
-) -> Duration {
+    groups: &mut [Active<'_>],
+) -> Chunk {
     let started = Instant::now();
-    let next = |group: &Group, count| group.members[group.tried..group.tried + count].to_vec();
-    let members: Vec<Vec<usize>> = groups.iter().map(|active| next(&active.group, active.count)).collect();
-    let named = Named::of(base, layouts, members.iter().flatten().map(|at| &transactions[*at]));
+    let next = groups.iter().flat_map(|active| &active.group.members[..active.count]);
+    let named = Named::of(base, layouts, next.map(|at| &transactions[*at]));
+    let mut guesses = Vec::with_capacity(groups.iter().map(|active| active.count).sum());
     let mut executor = RowExecutor::new(env, Overlay::new(&named));
-    for (Active { group, guesses, .. }, members) in groups.iter_mut().zip(members) {
-        executor.next_row(|state, _| state.writes = std::mem::take(&mut group.written));
-        // What the last one of a group leaves, nobody finds.
-        let last = group.members.last();
-        for at in members {
+    for Active { group, count, .. } in groups {
+        let left = &mut group.left;
+        executor.next_row(|state, _| {
+            state.writes = left.as_mut().map(|left| std::mem::take(&mut left.written)).unwrap_or_default()
+        });
+        let (now, later) = group.members.split_at(*count);
+        for (at, further) in now.iter().zip((0..now.len()).rev()) {
             executor.expect(named.go_on());
-            guesses.push(try_one(&mut executor, env.params, &transactions[at]));
+            guesses.push(try_one(&mut executor, env.params, &transactions[*at]));
             executor.next_row(|state, effects| {
-                if Some(&at) != last {
+                // What the last one of a group leaves, nobody finds.
+                if further + later.len() > 0 {
                     state.writes.apply(effects);
                 }
             });
         }
-        executor.next_row(|state, _| group.written = std::mem::take(&mut state.writes));
+        if let Some(left) = left {
+            executor.next_row(|state, _| left.written = std::mem::take(&mut state.writes));
+        }
     }
-    started.elapsed()
+    Chunk { guesses, took: started.elapsed() }
 }
 
 fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transaction: &Recovered) -> Tried {
@@ -294,7 +315,7 @@ mod tests {
     fn what_somebody_else_may_have_made_invalid_waits() {
         let invalid = || Err(Refused::Invalid(InvalidTransaction::NonceOverflowInTransaction));
         let (one, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
-        let mut group = Group::new(vec![0, 1, 2, 3]);
+        let mut group = Group::new(&[0, 1, 2, 3]);
         assert_eq!(group.verdict(invalid(), one), invalid());
         assert_eq!(group.verdict(invalid(), one), invalid());
         assert_eq!(group.verdict(invalid(), other), Err(Refused::NotAccepted));

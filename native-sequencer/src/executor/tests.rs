@@ -11,7 +11,10 @@ use super::{
 };
 use crate::state::Codes;
 use alloy_primitives::{Address, Bytes, TxKind, hex};
-use ocelli_core::genesis::GenesisAccount;
+use ocelli_core::{
+    genesis::GenesisAccount,
+    lanes::{Footprint, Lanes, lanes},
+};
 use ocelli_tests::{
     chain::{TestChain, params},
     wallet::Wallet,
@@ -94,15 +97,19 @@ fn effects(block: &ExecutedBlock) -> Vec<Vec<Access>> {
 
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
-    let groups = Forecast::default().groups(calls);
-    speculate(
-        &world.env(),
-        &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())),
-        calls,
-        groups,
-        &Layouts::default(),
-    )
-    .guesses
+    try_groups(world, &world.env(), calls, &Forecast::default().groups(calls))
+}
+
+/// What is found of transactions one after the other.
+fn try_together(world: &World, env: &Env<'_>, calls: &[Recovered]) -> Vec<Tried> {
+    let at_one_key = (0..calls.len()).map(|index| Footprint { index, keys: &[((), true)] });
+    try_groups(world, env, calls, &lanes(&at_one_key.collect::<Vec<_>>()))
+}
+
+fn try_groups(world: &World, env: &Env<'_>, calls: &[Recovered], groups: &Lanes) -> Vec<Tried> {
+    let recent = Recent::default();
+    let base = Overlay::new(Remembered::new(&world.snapshot, &recent));
+    speculate(env, &base, calls, groups, &Layouts::default()).guesses
 }
 
 #[test]
@@ -124,15 +131,7 @@ fn what_no_row_can_hold_leaves_nothing_to_those_behind_it() {
     let mut params = world.chain.config.params.clone();
     params.limits.row_gas = 40_000;
     let env = Env { params: &params, ..world.env() };
-    let together = vec![(0..calls.len()).collect()];
-    let guesses = speculate(
-        &env,
-        &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())),
-        &calls,
-        together,
-        &Layouts::default(),
-    )
-    .guesses;
+    let guesses = try_together(&world, &env, &calls);
     assert!(guesses.iter().all(|guess| *guess == Err(Refused::RowGas)), "{guesses:?}");
 }
 
@@ -141,15 +140,7 @@ fn rounds_go_on_where_groups_were_left() {
     // Each sees what those before it left, though a round has gas for few of them.
     let mut world = World::new(&hex!("5f 54 6001 01 5f 55 00"));
     let calls = world.calls(2);
-    let together = vec![(0..calls.len()).collect()];
-    let guesses = speculate(
-        &world.env(),
-        &Overlay::new(Remembered::new(&world.snapshot, &Recent::default())),
-        &calls,
-        together,
-        &Layouts::default(),
-    )
-    .guesses;
+    let guesses = try_together(&world, &world.env(), &calls);
     let counted = |guess: &Tried| {
         guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {
             ocelli_core::value::Value::Slot(count) => Some(count),
