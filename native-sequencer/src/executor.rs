@@ -52,17 +52,9 @@ pub struct ExecutedBlock {
     /// Keys that planned transactions read and none was to change, with version and value before the block. Those that surprised,
     /// and the closing row, may have changed them.
     pub read: Vec<(Key, Version, Value)>,
-    /// How long what could run side by side took.
-    pub trace: Trace,
-}
-
-/// How long each piece of work took that could run beside the others of its phase.
-#[derive(Clone, Debug, Default)]
-pub struct Trace {
-    /// Speculation: each chunk of groups.
-    pub tried: Vec<Duration>,
-    /// Execution: each chain of rows, and learning from the plan.
-    pub ran: Vec<Duration>,
+    /// How long each piece of work took that could run beside the others of its phase, phase after phase: trying groups of
+    /// transactions, numbering their keys, executing chains of rows.
+    pub trace: Vec<Vec<Duration>>,
 }
 
 impl ExecutedBlock {
@@ -90,7 +82,7 @@ pub fn execute(
     base.writes.apply(&opening.effects);
     let mut plan = Plan::new(env, &base, transactions, forecast);
     let refused = std::mem::take(&mut plan.refused);
-    let tried = std::mem::take(&mut plan.tried);
+    let mut trace = std::mem::take(&mut plan.phases);
     let read = plan.read_only();
     let base = AtHand { base: &base, plan: &plan };
 
@@ -99,13 +91,14 @@ pub fn execute(
     let run = |chain: &Vec<Member>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
     let run_all = || plan.chains.par_iter().map(run).collect::<Vec<Chain>>();
     let (chains, taught) = rayon::join(run_all, || plan.teach(transactions, forecast));
+    trace.push(chains.iter().map(|chain| chain.took).chain([taught]).collect());
     let mut block = ExecutedBlock {
         rows: vec![opening],
         members: vec![Vec::new()],
         refused,
         lanes: plan.lanes.len(),
         read,
-        trace: Trace { tried, ran: chains.iter().map(|chain| chain.took).chain([taught]).collect() },
+        trace,
         ..ExecutedBlock::default()
     };
     let mut late: Vec<usize> = Vec::new();
@@ -126,6 +119,7 @@ pub fn execute(
     block.take(last);
     block.rows.push(closing);
     block.members.push(Vec::new());
+    plan.free();
     Ok(block)
 }
 

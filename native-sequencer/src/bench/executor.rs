@@ -10,7 +10,7 @@ use super::{
     figure::{Figure, Unit, median},
     workload::{Setting, World},
 };
-use crate::executor::{ExecutedBlock, Trace};
+use crate::executor::ExecutedBlock;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
     path::Path,
@@ -105,10 +105,10 @@ fn figures(name: &str, transactions: u32, taken: &Taken) -> Vec<Figure> {
     [figure("two_threads".to_owned(), rate(&taken.two))].into_iter().chain(computed).chain([ran_once]).collect()
 }
 
-/// How long a block that one thread executed in `took` would take so many cores.
-fn on_cores(took: Duration, trace: &Trace, cores: usize) -> Duration {
-    let beside: Duration = trace.tried.iter().chain(&trace.ran).sum();
-    took.saturating_sub(beside) + most_loaded(&trace.tried, cores) + most_loaded(&trace.ran, cores)
+/// How long a block that one thread executed in `took` would take so many cores, by the pieces of each phase.
+fn on_cores(took: Duration, phases: &[Vec<Duration>], cores: usize) -> Duration {
+    let beside: Duration = phases.iter().flatten().sum();
+    took.saturating_sub(beside) + phases.iter().map(|pieces| most_loaded(pieces, cores)).sum::<Duration>()
 }
 
 /// How long the most loaded of so many cores works, if whichever is free takes the longest piece that is left.
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn what_one_core_has_to_do_stays() {
-        let trace = Trace { tried: milliseconds(&[10, 10]), ran: milliseconds(&[4, 4]) };
+        let trace = [milliseconds(&[10, 10]), milliseconds(&[4, 4])];
         assert_eq!(on_cores(Duration::from_millis(30), &trace, 2), Duration::from_millis(2 + 10 + 4));
         assert_eq!(on_cores(Duration::from_millis(30), &trace, 64), Duration::from_millis(2 + 10 + 4));
         assert_eq!(on_cores(Duration::from_millis(30), &trace, 1), Duration::from_millis(30));

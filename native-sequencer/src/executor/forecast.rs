@@ -149,9 +149,15 @@ impl Forecast {
     /// Learns what was contended in a block, from the transactions of each of its lanes that succeeded.
     ///
     /// Calls of one kind in several lanes, and calls of several senders that fought over nothing, are no longer foreseen.
-    pub(super) fn learn<'a>(&mut self, transactions: &[Recovered], lanes: impl Iterator<Item = Vec<Did<'a>>>) {
+    pub(super) fn learn<'a, L>(&mut self, transactions: &[Recovered], lanes: impl Iterator<Item = L>)
+    where
+        L: Iterator<Item = Did<'a>>,
+    {
         let mut seen: HashMap<Call, Seen> = HashMap::default();
-        for (lane, members) in lanes.enumerate() {
+        let mut members = Vec::new();
+        for (lane, lane_members) in lanes.enumerate() {
+            members.clear();
+            members.extend(lane_members);
             let mut contended = None;
             for (at, accesses) in &members {
                 let Some(transaction) = transactions.get(*at) else { continue };

@@ -1,6 +1,7 @@
-//! The keys that the planned transactions of a block use, numbered in the order in which they are met.
+//! The keys that the planned transactions of a block use, numbered.
 //!
-//! A key is hashed once, when it gets its number; from there on the number stands for it.
+//! A key is hashed once, when it gets its number; from there on the number stands for it. Keys are spread over tables by their
+//! hashes, and each table is filled by one core, in the order of the transactions.
 
 use alloy_primitives::map::DefaultHashBuilder;
 use hashbrown::{HashTable, hash_table::Entry};
@@ -9,7 +10,49 @@ use ocelli_core::{
     key::Key,
     value::{Value, Version},
 };
-use std::hash::BuildHasher;
+use rayon::prelude::*;
+use std::{
+    hash::BuildHasher,
+    time::{Duration, Instant},
+};
+
+/// Accesses that pay a table of their own, and the most tables, as a power of two.
+const ACCESSES_A_TABLE: usize = 512;
+const TABLE_BITS_MOST: u32 = 3;
+/// Transactions whose keys one core hashes at a time.
+const HASHED_AT_ONCE: usize = 256;
+
+/// The number of a key, and whether the key is changed.
+pub(super) type Use = (u32, bool);
+
+/// The keys of some transactions.
+#[derive(Debug, Default)]
+pub(super) struct Numbered {
+    pub(super) keys: Keys,
+    /// Of each access, in order, transaction after transaction.
+    uses: Vec<Use>,
+    /// Where those of each transaction end.
+    ends: Vec<usize>,
+    /// How long hashing took, for some transactions each, and filling each table.
+    pub(super) took: [Vec<Duration>; 2],
+}
+
+/// Keys by their numbers, and numbers by their keys.
+#[derive(Default)]
+pub(super) struct Keys {
+    hashing: DefaultHashBuilder,
+    /// Two to the power of `bits` of them. A number is a key's place in its table, and in so many lowest bits the table.
+    tables: Vec<Table>,
+    bits: u32,
+}
+
+/// Some of the keys.
+#[derive(Default)]
+struct Table {
+    /// Places only: small enough to stay near the CPU.
+    places: HashTable<u32>,
+    known: Vec<Known>,
+}
 
 /// A key, with version and value before the block's transactions.
 #[derive(Clone, Copy, Debug)]
@@ -18,65 +61,158 @@ struct Known {
     before: (Version, Value),
 }
 
-/// Keys by their numbers, and numbers by their keys.
-#[derive(Default)]
-pub(super) struct Keys {
-    hashing: DefaultHashBuilder,
-    /// Numbers only: small enough to stay near the CPU.
-    numbers: HashTable<u32>,
-    known: Vec<Known>,
+/// An access whose key is hashed.
+struct Met<'a> {
+    hash: u64,
+    access: &'a Access,
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(&self.known).finish()
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl Numbered {
+    /// Numbers the keys of what `transactions` did. `accesses` are those of one; of the first that uses a key, with what that
+    /// held before the block.
+    pub(super) fn of<T: Sync>(transactions: &[T], accesses: fn(&T) -> &[Access]) -> Self {
+        let hashing = DefaultHashBuilder::default();
+        let hashed: Vec<Hashed<'_>> =
+            transactions.par_chunks(HASHED_AT_ONCE).map(|some| Hashed::of(&hashing, some, accesses)).collect();
+        let (mut count, mut ends) = (0, Vec::with_capacity(transactions.len()));
+        for some in &hashed {
+            ends.extend(some.ends.iter().map(|end| count + end));
+            count += some.met.len();
+        }
+        let bits = (count / ACCESSES_A_TABLE).checked_ilog2().unwrap_or_default().min(TABLE_BITS_MOST);
+        let met = || hashed.iter().flat_map(|some| &some.met).enumerate();
+        let fill = |number| {
+            let of_table = met().filter(|(_, met)| table_of(met.hash, bits) == number);
+            Filled::of(&hashing, of_table, number, bits, count >> bits)
+        };
+        let filled: Vec<Filled> = (0..1_u32 << bits).into_par_iter().map(fill).collect();
+        let took = [hashed.iter().map(|some| some.took).collect(), filled.iter().map(|table| table.took).collect()];
+        let mut uses = vec![(0, false); count];
+        let mut tables = Vec::with_capacity(filled.len());
+        for Filled { table, uses: of_table, .. } in filled {
+            tables.push(table);
+            of_table.into_iter().for_each(|(at, of_key)| uses[at] = of_key);
+        }
+        Self { keys: Keys { hashing, tables, bits }, uses, ends, took }
+    }
+
+    /// Those of the transaction at a place of the list.
+    pub(super) fn of_transaction(&self, at: usize) -> &[Use] {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.uses[start..self.ends[at]]
+    }
+}
+
+/// Accesses of some transactions.
+struct Hashed<'a> {
+    met: Vec<Met<'a>>,
+    /// Where those of each transaction end.
+    ends: Vec<usize>,
+    took: Duration,
+}
+
+impl<'a> Hashed<'a> {
+    fn of<T>(hashing: &DefaultHashBuilder, transactions: &'a [T], accesses: fn(&T) -> &[Access]) -> Self {
+        let started = Instant::now();
+        let (mut met, mut ends) = (Vec::with_capacity(4 * transactions.len()), Vec::with_capacity(transactions.len()));
+        for one in transactions {
+            met.extend(accesses(one).iter().map(|access| Met { hash: hashing.hash_one(access.key), access }));
+            ends.push(met.len());
+        }
+        Self { met, ends, took: started.elapsed() }
+    }
+}
+
+/// A table that has all its keys.
+struct Filled {
+    table: Table,
+    /// Of its keys, with the place of each among all uses.
+    uses: Vec<(usize, Use)>,
+    took: Duration,
+}
+
+impl Filled {
+    /// Table `number` of the keys of these accesses, of which there may be about so many.
+    fn of<'a>(
+        hashing: &DefaultHashBuilder,
+        met: impl Iterator<Item = (usize, &'a Met<'a>)>,
+        number: u32,
+        bits: u32,
+        about: usize,
+    ) -> Self {
+        let started = Instant::now();
+        let mut table = Table::with_room(about);
+        let mut uses = Vec::with_capacity(about);
+        for (at, Met { hash, access }) in met {
+            let place = table.place(hashing, *hash, access);
+            uses.push((at, (place << bits | number, access.after.is_some())));
+        }
+        Self { table, uses, took: started.elapsed() }
+    }
+}
+
+/// Which of two to the power of `bits` tables a key with this hash is in. Other bits than those that tables look at.
+const fn table_of(hash: u64, bits: u32) -> u32 {
+    (hash >> 32) as u32 & ((1 << bits) - 1)
+}
+
+impl Table {
+    fn with_room(keys: usize) -> Self {
+        Self { places: HashTable::with_capacity(keys), known: Vec::with_capacity(keys) }
+    }
+
+    /// The place of an access's key, which it gets if it has none.
+    fn place(&mut self, hashing: &DefaultHashBuilder, hash: u64, access: &Access) -> u32 {
+        let Self { places, known } = self;
+        let is_it = |place: &u32| known[*place as usize].key == access.key;
+        let again = |place: &u32| hashing.hash_one(known[*place as usize].key);
+        match places.entry(hash, is_it, again) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let place = known.len() as u32;
+                entry.insert(place);
+                // Whoever is the first to use a key found it as it was before the block: nobody of the same group whose guess is
+                // kept was earlier, and those that are kept are the first ones.
+                known.push(Known { key: access.key, before: (access.version, access.before) });
+                place
+            }
+        }
     }
 }
 
 impl Keys {
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    /// Makes room for so many more.
-    pub(super) fn reserve(&mut self, more: usize) {
-        let Self { hashing, numbers, known } = self;
-        numbers.reserve(more, |number| hashing.hash_one(known[*number as usize].key));
-        known.reserve(more);
-    }
-
-    /// The number of an access's key, which it gets if it has none.
-    pub(super) fn number(&mut self, access: &Access) -> u32 {
-        let Self { hashing, numbers, known } = self;
-        let is_it = |number: &u32| known[*number as usize].key == access.key;
-        let again = |number: &u32| hashing.hash_one(known[*number as usize].key);
-        match numbers.entry(hashing.hash_one(access.key), is_it, again) {
-            Entry::Occupied(entry) => *entry.get(),
-            Entry::Vacant(entry) => {
-                let number = known.len() as u32;
-                entry.insert(number);
-                // Whoever is the first to use a key found it as it was before the block: nobody of the same group whose guess is
-                // kept was earlier, and those that are kept are the first ones.
-                known.push(Known { key: access.key, before: (access.version, access.before) });
-                number
-            }
-        }
+    /// All numbers are below this.
+    pub(super) fn bound(&self) -> usize {
+        self.tables.iter().map(|table| table.known.len()).max().unwrap_or_default() << self.bits
     }
 
     /// The number of a key, if it has one.
     pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        let is_it = |number: &u32| self.known[*number as usize].key == *key;
-        self.numbers.find(self.hashing.hash_one(key), is_it).copied()
+        let hash = self.hashing.hash_one(key);
+        let number = table_of(hash, self.bits);
+        let table = self.tables.get(number as usize)?;
+        let is_it = |place: &u32| table.known[*place as usize].key == *key;
+        table.places.find(hash, is_it).map(|place| place << self.bits | number)
     }
 
-    /// Each key with version and value before the block's transactions, by number.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Key, Version, Value)> {
-        self.known.iter().map(|known| (known.key, known.before.0, known.before.1))
+    /// Each key's number, and version and value before the block's transactions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, (Key, Version, Value))> {
+        let bits = self.bits;
+        self.tables.iter().zip(0..).flat_map(move |(table, of_table)| {
+            let known = table.known.iter().zip(0_u32..);
+            known.map(move |(Known { key, before }, place)| (place << bits | of_table, (*key, before.0, before.1)))
+        })
     }
 
     /// Version and value, before the block's transactions, of the key that has this number.
     pub(super) fn before(&self, number: u32) -> (Version, Value) {
-        self.known[number as usize].before
+        let table = number & ((1 << self.bits) - 1);
+        self.tables[table as usize].known[(number >> self.bits) as usize].before
     }
 }

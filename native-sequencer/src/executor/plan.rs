@@ -6,9 +6,9 @@
 
 use super::{
     forecast::Forecast,
-    keys::Keys,
+    keys::{Numbered, Use},
     recent::Remembered,
-    speculate::{Speculation, Tried, speculate},
+    speculate::{Attempt, Speculation, Tried, speculate},
 };
 use crate::state::Overlay;
 use alloy_primitives::B256;
@@ -21,10 +21,11 @@ use ocelli_core::{
     transaction::Recovered,
     value::{Value, Version},
 };
-use std::{
-    ops::Range,
-    time::{Duration, Instant},
-};
+use rayon::prelude::*;
+use std::time::{Duration, Instant};
+
+/// Guesses that one core frees at a time, at least.
+const FREED_AT_ONCE: usize = 512;
 
 /// The state that a block begins on.
 pub(super) type Base<'a> = Overlay<Remembered<'a>>;
@@ -53,33 +54,21 @@ pub(super) struct Plan {
     /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
     pub chains: Vec<Vec<Member>>,
     /// What each transaction did when it was tried; none for those that are not planned.
-    guesses: Vec<Option<Guessed>>,
+    guesses: Vec<Option<Attempt>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes, and the transactions of each.
     pub lanes: Lanes,
-    /// How long speculation took, for each chunk of groups.
-    pub tried: Vec<Duration>,
-    keys: Keys,
+    /// How long each piece of work took that could run beside others, phase after phase.
+    pub phases: Vec<Vec<Duration>>,
+    /// The keys that planned transactions use.
+    numbered: Numbered,
     /// Of each key, by its number.
     owners: Vec<Owner>,
-    /// Keys that planned transactions use, by number, and whether they change them; transaction after transaction.
-    uses: Vec<Use>,
 }
-
-/// The number of a key, and whether the key is changed.
-pub(super) type Use = (u32, bool);
 
 /// What a transaction did when it was tried, and the keys that it used, in the order of its accesses.
 pub(super) type Guess<'a> = (&'a Executed, &'a [Use]);
-
-/// A guess that is kept.
-#[derive(Debug)]
-struct Guessed {
-    did: Box<Executed>,
-    /// Which of the plan's uses are its.
-    uses: Range<usize>,
-}
 
 impl Plan {
     /// Plans `transactions`, given in an order in which each sender's nonces ascend. Those that would take the block above
@@ -88,11 +77,13 @@ impl Plan {
         let mut plan = Self::default();
         let groups = forecast.groups(transactions);
         let Speculation { guesses, took } = speculate(env, base, transactions, &groups, forecast.layouts());
-        plan.tried = took;
         plan.keep(env.params.gas_limit, guesses);
-        let planned = plan.guesses.iter().enumerate().filter_map(|(index, guess)| Some((index, guess.as_ref()?)));
-        let footprint = |(index, guess): (usize, &Guessed)| Footprint { index, keys: &plan.uses[guess.uses.clone()] };
-        plan.lanes = lanes::lanes_of_numbered(&planned.map(footprint).collect::<Vec<_>>(), plan.keys.len());
+        plan.numbered = Numbered::of(&plan.guesses, accesses);
+        plan.phases = [took].into_iter().chain(std::mem::take(&mut plan.numbered.took)).collect();
+        let planned = plan.guesses.iter().enumerate().filter(|(_, guess)| guess.is_some());
+        let footprint = |(index, _)| Footprint { index, keys: plan.numbered.of_transaction(index) };
+        let footprints: Vec<Footprint<'_, u32>> = planned.map(footprint).collect();
+        plan.lanes = lanes::lanes_of_numbered(&footprints, plan.numbered.keys.bound());
         plan.own();
         plan.pack(env.params);
         plan
@@ -101,7 +92,7 @@ impl Plan {
     /// The guess about the transaction at `at`, if it is planned.
     pub(super) fn guess(&self, at: usize) -> Option<Guess<'_>> {
         let guess = self.guesses.get(at)?.as_ref()?;
-        Some((&guess.did, &self.uses[guess.uses.clone()]))
+        Some((&guess.did, self.numbered.of_transaction(at)))
     }
 
     /// Whether a transaction of `lane` may do this while other lanes run.
@@ -115,49 +106,44 @@ impl Plan {
 
     /// Whether planned transactions use `key`; no other key is used while lanes run.
     pub(super) fn knows(&self, key: &Key) -> bool {
-        self.keys.find(key).is_some()
+        self.numbered.keys.find(key).is_some()
     }
 
     /// The keys that planned transactions read and none of them is expected to change, with what they hold.
     pub(super) fn read_only(&self) -> Vec<(Key, Version, Value)> {
-        let read_only = self.keys.iter().zip(&self.owners).filter(|(_, owner)| **owner == Owner::Readers);
-        read_only.map(|(known, _)| known).collect()
+        let is_read_only = |number: u32| self.owners[number as usize] == Owner::Readers;
+        self.numbered.keys.iter().filter(|(number, _)| is_read_only(*number)).map(|(_, known)| known).collect()
     }
 
     fn owner(&self, key: &Key) -> Option<Owner> {
-        self.owners.get(self.keys.find(key)? as usize).copied()
+        self.owners.get(self.numbered.keys.find(key)? as usize).copied()
     }
 
-    /// Keeps what the block has gas for, and numbers the keys.
+    /// Keeps what the block has gas for.
     fn keep(&mut self, gas_limit: u64, guesses: Vec<Tried>) {
         let mut gas = 0_u64;
         self.guesses.reserve(guesses.len());
-        self.keys.reserve(2 * guesses.len());
         for (at, guess) in guesses.into_iter().enumerate() {
-            let did = match guess {
-                Ok(did) if gas.saturating_add(did.gas_spent) <= gas_limit => did,
+            match guess {
+                Ok(attempt) if gas.saturating_add(attempt.gas_spent) <= gas_limit => {
+                    gas += attempt.gas_spent;
+                    self.guesses.push(Some(attempt));
+                }
                 Ok(_) => break,
                 Err(refused) => {
                     self.refused.push((at, refused));
                     self.guesses.push(None);
-                    continue;
                 }
-            };
-            gas += did.gas_spent;
-            let from = self.uses.len();
-            self.uses.extend(did.accesses.iter().map(|access| (self.keys.number(access), access.after.is_some())));
-            self.guesses.push(Some(Guessed { did, uses: from..self.uses.len() }));
+            }
         }
     }
 
     fn own(&mut self) {
-        self.owners = vec![Owner::Readers; self.keys.len()];
+        self.owners = vec![Owner::Readers; self.numbered.keys.bound()];
         for (lane, members) in self.lanes.iter().enumerate() {
-            for guess in members.iter().filter_map(|at| self.guesses[*at].as_ref()) {
-                for (number, wrote) in &self.uses[guess.uses.clone()] {
-                    if *wrote {
-                        self.owners[*number as usize] = Owner::Lane(lane as u32);
-                    }
+            for (number, wrote) in members.iter().flat_map(|at| self.numbered.of_transaction(*at)) {
+                if *wrote {
+                    self.owners[*number as usize] = Owner::Lane(lane as u32);
                 }
             }
         }
@@ -170,10 +156,15 @@ impl Plan {
             let (did, _) = self.guess(*at).filter(|(did, _)| did.receipt.success)?;
             Some((*at, did.accesses.as_slice()))
         };
-        forecast.learn(transactions, self.lanes.iter().map(|lane| lane.iter().filter_map(did).collect()));
+        forecast.learn(transactions, self.lanes.iter().map(|lane| lane.iter().filter_map(did)));
         let lanes = self.lanes.iter().flatten();
         forecast.learn_layouts(lanes.filter_map(did).map(|(at, accesses)| (&transactions[at], accesses)));
         started.elapsed()
+    }
+
+    /// Frees all of it, on all cores: there are many small things.
+    pub(super) fn free(self) {
+        self.guesses.into_par_iter().with_min_len(FREED_AT_ONCE).for_each(drop);
     }
 
     /// Packs lanes into chains: short lanes together as long as a row holds them, a lane longer than a row alone.
@@ -182,9 +173,9 @@ impl Plan {
         let mut open: Vec<Member> = Vec::new();
         let (mut gas, mut work) = (0_u64, 0_u64);
         for (lane, members) in self.lanes.iter().enumerate() {
-            let guesses = members.iter().filter_map(|at| self.guess(*at));
+            let guesses = members.iter().filter_map(|at| self.guesses[*at].as_ref());
             let (lane_gas, lane_work) =
-                guesses.fold((0, 0), |(gas, work), (did, _)| (gas + did.gas_spent, work + did.work));
+                guesses.fold((0, 0), |(gas, work), guess| (gas + guess.gas_spent, work + guess.work));
             let full = open.len() + members.len() > params.limits.row_transactions as usize
                 || gas + lane_gas > params.limits.row_gas
                 || work + lane_work > params.limits.row_work;
@@ -202,6 +193,10 @@ impl Plan {
     }
 }
 
+fn accesses(guess: &Option<Attempt>) -> &[Access] {
+    guess.as_ref().map_or(&[], |guess| &guess.did.accesses)
+}
+
 /// The state that a block begins on, with what its plan knows of it at hand.
 #[derive(Debug)]
 pub(super) struct AtHand<'a> {
@@ -211,12 +206,12 @@ pub(super) struct AtHand<'a> {
 
 impl Source for AtHand<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let number = self.plan.keys.find(key);
-        number.map_or_else(|| self.base.load(key), |number| Ok(self.plan.keys.before(number)))
+        let number = self.plan.numbered.keys.find(key);
+        number.map_or_else(|| self.base.load(key), |number| Ok(self.plan.numbered.keys.before(number)))
     }
 
     fn load_numbered(&self, _: &Key, number: u32) -> Result<(Version, Value), StateError> {
-        Ok(self.plan.keys.before(number))
+        Ok(self.plan.numbered.keys.before(number))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {

@@ -26,9 +26,19 @@ use std::{
 
 /// Transactions that one core tries at a time, at least, if there are as many.
 const AT_ONCE: usize = 64;
+/// Transactions whose gas limits one core adds up at a time.
+const ADDED_AT_ONCE: usize = 1_024;
 
 /// What one transaction would do, or why it cannot be.
-pub(super) type Tried = Result<Box<Executed>, Refused>;
+pub(super) type Tried = Result<Attempt, Refused>;
+
+/// What one transaction would do. What it costs stands beside it: whoever looks through many need not wait for memory.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Attempt {
+    pub(super) did: Box<Executed>,
+    pub(super) gas_spent: u64,
+    pub(super) work: u64,
+}
 
 /// What was found, and how long it took.
 #[derive(Debug, Default)]
@@ -73,31 +83,31 @@ pub(super) fn speculate(
         let chunk = |groups: &mut [Active<'_>]| try_groups(env, base, transactions, layouts, groups);
         let tried: Vec<Chunk> = chunks(&mut active).into_par_iter().map(chunk).collect();
         found.took.extend(tried.iter().map(|chunk| chunk.took));
+        let ran = tried.iter().fold(0_u64, |ran, chunk| ran.saturating_add(chunk.gas));
         let mut tried = tried.into_iter().flat_map(|chunk| chunk.guesses);
-        guesses.resize(until, Err(Refused::NotAccepted));
-        let mut left_after = Some(left);
+        guesses.resize_with(until, || Err(Refused::NotAccepted));
         for Active { at, mut group, count } in active {
             let (now, later) = group.members.split_at(count);
             for (member, guess) in now.iter().zip(tried.by_ref()) {
-                let ran = gas_run(&guess, &transactions[*member]);
-                left_after = left_after.and_then(|left| left.checked_sub(ran));
                 guesses[*member] = group.verdict(guess, transactions[*member].sender());
             }
             group.members = later;
             waiting[at as usize] = group;
         }
-        let Some(rest) = left_after else { return found };
+        let Some(rest) = left.checked_sub(ran) else { return found };
         left = rest;
     }
 }
 
 /// How many of the first transactions have gas limits that come to no more than `gas`; one at least, if there is one.
-fn certain_to_fit(transactions: &[Recovered], gas: u64) -> usize {
-    let sums = transactions.iter().scan(0_u64, |sum, transaction| {
-        *sum = sum.saturating_add(transaction.gas_limit());
-        Some(*sum)
-    });
-    sums.take_while(|sum| *sum <= gas).count().max(1).min(transactions.len())
+fn certain_to_fit(transactions: &[Recovered], mut gas: u64) -> usize {
+    let limits = |some: &[Recovered]| some.iter().map(|one| one.gas_limit()).fold(0, u64::saturating_add);
+    let sums: Vec<u64> = transactions.par_chunks(ADDED_AT_ONCE).map(limits).collect();
+    let mut fits = |limits: u64| gas.checked_sub(limits).map(|left| gas = left).is_some();
+    let chunks = sums.into_iter().take_while(|limits| fits(*limits)).count() * ADDED_AT_ONCE;
+    let rest = transactions.get(chunks..).unwrap_or_default();
+    let count = chunks + rest.iter().take_while(|one| fits(one.gas_limit())).count();
+    count.max(1).min(transactions.len())
 }
 
 /// What a guess cost. A refused transaction may have run to its limit, unless it was invalid from the start.
@@ -189,6 +199,8 @@ fn chunks<'a, 'g>(mut groups: &'a mut [Active<'g>]) -> Vec<&'a mut [Active<'g>]>
 struct Chunk {
     /// A guess for each transaction of a group, group after group.
     guesses: Vec<Tried>,
+    /// What they cost.
+    gas: u64,
     took: Duration,
 }
 
@@ -206,7 +218,7 @@ fn try_groups(
     let next = groups.iter().flat_map(|active| &active.group.members[..active.count]);
     let named = Named::of(base, layouts, next.map(|at| &transactions[*at]));
     let mut guesses = Vec::with_capacity(groups.iter().map(|active| active.count).sum());
-    let mut executor = RowExecutor::new(env, Overlay::new(&named));
+    let (mut executor, mut gas) = (RowExecutor::new(env, Overlay::new(&named)), 0_u64);
     for Active { group, count, .. } in groups {
         let left = &mut group.left;
         executor.next_row(|state, _| {
@@ -215,7 +227,9 @@ fn try_groups(
         let (now, later) = group.members.split_at(*count);
         for (at, further) in now.iter().zip((0..now.len()).rev()) {
             executor.expect(named.go_on());
-            guesses.push(try_one(&mut executor, env.params, &transactions[*at]));
+            let guess = try_one(&mut executor, env.params, &transactions[*at]);
+            gas = gas.saturating_add(gas_run(&guess, &transactions[*at]));
+            guesses.push(guess);
             executor.next_row(|state, effects| {
                 // What the last one of a group leaves, nobody finds.
                 if further + later.len() > 0 {
@@ -227,7 +241,7 @@ fn try_groups(
             executor.next_row(|state, _| left.written = std::mem::take(&mut state.writes));
         }
     }
-    Chunk { guesses, took: started.elapsed() }
+    Chunk { guesses, gas, took: started.elapsed() }
 }
 
 fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transaction: &Recovered) -> Tried {
@@ -236,7 +250,8 @@ fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transactio
         fits = fits_a_body(params, transaction, used.len());
         fits
     });
-    result.map(Box::new).map_err(|refused| if fits { refused } else { Refused::RowBody })
+    let attempt = |did: Executed| Attempt { gas_spent: did.gas_spent, work: did.work, did: Box::new(did) };
+    result.map(attempt).map_err(|refused| if fits { refused } else { Refused::RowBody })
 }
 
 /// A state of which what transactions name is at hand: it is looked up together.

@@ -142,7 +142,7 @@ fn rounds_go_on_where_groups_were_left() {
     let calls = world.calls(2);
     let guesses = try_together(&world, &world.env(), &calls);
     let counted = |guess: &Tried| {
-        guess.as_ref().ok()?.accesses.iter().find_map(|access| match access.after? {
+        guess.as_ref().ok()?.did.accesses.iter().find_map(|access| match access.after? {
             ocelli_core::value::Value::Slot(count) => Some(count),
             ocelli_core::value::Value::Account(_) => None,
         })
