@@ -20,6 +20,8 @@ pub const SHORT_BYTES: usize = 135;
 pub(super) const LANES: usize = 8;
 /// The rate of Keccak-256 in bytes.
 pub(super) const RATE: usize = 136;
+/// How long a preimage of two hashes is, as the state tree has mostly: blocks of nothing else take less to load.
+pub(super) const HALF_BYTES: usize = 64;
 /// Bytes of a word of a state.
 pub(super) const WORD: usize = 8;
 
@@ -90,20 +92,20 @@ impl Backend {
         }
     }
 
-    /// Hashes the first `count` of `blocks`.
-    fn hash(self, count: usize, blocks: &Blocks) -> Hashes {
+    /// Hashes the first `count` of `blocks`, of which `are_half` says whether each has [`HALF_BYTES`] and its padding.
+    fn hash(self, count: usize, blocks: &Blocks, are_half: bool) -> Hashes {
         let mut hashes = [B256::ZERO; LANES];
         match self.0 {
             // Its preimages are hashed as they come, so that nothing waits.
             Kind::Portable => {
-                let _ = (count, blocks, &mut hashes);
+                let _ = (count, blocks, are_half, &mut hashes);
             }
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(kernel) => kernel.hash(count, blocks, &mut hashes),
+            Kind::Avx2(kernel) => kernel.hash(count, blocks, are_half, &mut hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(kernel) => kernel.hash(blocks, &mut hashes),
+            Kind::Avx512(kernel) => kernel.hash(blocks, are_half, &mut hashes),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            Kind::Simd128(kernel) => kernel.hash(count, blocks, &mut hashes),
+            Kind::Simd128(kernel) => kernel.hash(count, blocks, are_half, &mut hashes),
         }
         hashes
     }
@@ -297,9 +299,15 @@ impl Batch {
         if count == 0 {
             return;
         }
+        let are_half = self.padded.iter().take(count).all(|length| *length == HALF_BYTES);
+        let found = self.backend.hash(count, &self.blocks, are_half);
+        let found = found.into_iter().take(count);
+        if self.hashes.len() + count == self.pushed {
+            return self.hashes.extend(found);
+        }
+        // Long ones stand among them.
         self.hashes.resize(self.pushed, B256::ZERO);
-        let found = self.backend.hash(count, &self.blocks);
-        for (slot, found) in self.slots.iter().zip(found).take(count) {
+        for (slot, found) in self.slots.iter().zip(found) {
             if let Some(hash) = self.hashes.get_mut(*slot) {
                 *hash = found;
             }

@@ -2,7 +2,7 @@
 //! permutes as many states as the vector has lanes.
 
 use super::{
-    batch::{Blocks, Hashes, LANES, RATE, WORD},
+    batch::{Blocks, HALF_BYTES, Hashes, LANES, RATE, WORD},
     sponge::{STATE_WORDS, States},
 };
 
@@ -82,19 +82,26 @@ const ROUND_CONSTANTS: [u64; 24] = [
     0x8000_0000_8000_8008,
 ];
 
-/// Hashes the blocks in the lanes from `FIRST` on.
+/// Hashes the blocks in the lanes from `FIRST` on. Those of [`HALF_BYTES`] are as their padding says, so there is less to load.
 ///
 /// Always inlined, as everything below: the function that calls it says which instructions there are.
 #[inline(always)]
-pub(super) fn hash<V: Vector, const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
+pub(super) fn hash<V: Vector, const FIRST: usize>(blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
     let mut state = [V::splat(0); STATE_WORDS];
-    for (word, of_blocks) in state.iter_mut().zip(V::load_blocks::<FIRST>(blocks)) {
-        *word = of_blocks;
+    // In either case, what is not used of all words is not loaded.
+    if are_half {
+        let (words, _) = state.split_at_mut(HALF_BYTES / WORD);
+        words.iter_mut().zip(V::load_blocks::<FIRST>(blocks)).for_each(|(word, of_blocks)| *word = of_blocks);
+        state[HALF_BYTES / WORD] = V::splat(0x01);
+        state[RATE_WORDS - 1] = V::splat(0x80 << 56);
+    } else {
+        state.iter_mut().zip(V::load_blocks::<FIRST>(blocks)).for_each(|(word, of_blocks)| *word = of_blocks);
     }
-    for constant in ROUND_CONSTANTS {
+    let [rounds @ .., last] = ROUND_CONSTANTS;
+    for constant in rounds {
         state = round(&state, constant);
     }
-    V::store_hashes::<FIRST>([state[0], state[1], state[2], state[3]], hashes);
+    V::store_hashes::<FIRST>(last_round(&state, last), hashes);
 }
 
 /// Takes a further block into each of the states in the lanes from `FIRST` on.
@@ -119,17 +126,9 @@ pub(super) fn absorb<V: Vector, const FIRST: usize>(states: &mut States, blocks:
 /// words stay in registers.
 #[inline(always)]
 fn round<V: Vector>(a: &State<V>, constant: u64) -> State<V> {
-    let parity = [column(a, 0), column(a, 1), column(a, 2), column(a, 3), column(a, 4)];
-    let turned =
-        [parity[0].rotate(1), parity[1].rotate(1), parity[2].rotate(1), parity[3].rotate(1), parity[4].rotate(1)];
+    let (parity, turned) = sums(a);
     let sums = (&parity, &turned);
-    let [b0, b1, b2, b3, b4] = row([
-        moved(a, sums, 0, 0),
-        moved(a, sums, 6, 44),
-        moved(a, sums, 12, 43),
-        moved(a, sums, 18, 21),
-        moved(a, sums, 24, 14),
-    ]);
+    let [b0, b1, b2, b3, b4] = row(first_moved(a, sums));
     let [b5, b6, b7, b8, b9] = row([
         moved(a, sums, 3, 28),
         moved(a, sums, 9, 20),
@@ -160,6 +159,35 @@ fn round<V: Vector>(a: &State<V>, constant: u64) -> State<V> {
     ]);
     let b0 = b0.xor(V::splat(constant));
     [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15, b16, b17, b18, b19, b20, b21, b22, b23, b24]
+}
+
+/// The words of a hash after the last round: nobody asks for the others.
+#[inline(always)]
+fn last_round<V: Vector>(a: &State<V>, constant: u64) -> [V; HASH_WORDS] {
+    let (parity, turned) = sums(a);
+    let [b0, b1, b2, b3, _] = row(first_moved(a, (&parity, &turned)));
+    [b0.xor(V::splat(constant)), b1, b2, b3]
+}
+
+/// The parities of all columns, and each turned by one bit.
+#[inline(always)]
+fn sums<V: Vector>(a: &State<V>) -> ([V; 5], [V; 5]) {
+    let parity = [column(a, 0), column(a, 1), column(a, 2), column(a, 3), column(a, 4)];
+    let turned =
+        [parity[0].rotate(1), parity[1].rotate(1), parity[2].rotate(1), parity[3].rotate(1), parity[4].rotate(1)];
+    (parity, turned)
+}
+
+/// What comes to the first row.
+#[inline(always)]
+fn first_moved<V: Vector>(a: &State<V>, sums: (&[V; 5], &[V; 5])) -> [V; 5] {
+    [
+        moved(a, sums, 0, 0),
+        moved(a, sums, 6, 44),
+        moved(a, sums, 12, 43),
+        moved(a, sums, 18, 21),
+        moved(a, sums, 24, 14),
+    ]
 }
 
 /// Word `at` after θ, turned as far as ρ turns it; π is the order in which [`round`] asks for them.

@@ -12,17 +12,17 @@ use core::arch::wasm32::*;
 pub(super) struct Simd128;
 
 impl Simd128 {
-    /// Hashes the first `count` blocks, and leaves the others or not.
-    pub(super) fn hash(self, count: usize, blocks: &Blocks, hashes: &mut Hashes) {
-        hash::<0>(blocks, hashes);
+    /// Hashes the first `count` blocks, and leaves the others or not. `are_half` as in [`permutation::hash`].
+    pub(super) fn hash(self, count: usize, blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
+        hash::<0>(blocks, are_half, hashes);
         if count > 2 {
-            hash::<2>(blocks, hashes);
+            hash::<2>(blocks, are_half, hashes);
         }
         if count > 4 {
-            hash::<4>(blocks, hashes);
+            hash::<4>(blocks, are_half, hashes);
         }
         if count > 6 {
-            hash::<6>(blocks, hashes);
+            hash::<6>(blocks, are_half, hashes);
         }
     }
 
@@ -41,8 +41,8 @@ impl Simd128 {
     }
 }
 
-fn hash<const FIRST: usize>(blocks: &Blocks, hashes: &mut Hashes) {
-    permutation::hash::<V2, FIRST>(blocks, hashes);
+fn hash<const FIRST: usize>(blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
+    permutation::hash::<V2, FIRST>(blocks, are_half, hashes);
 }
 
 fn absorb<const FIRST: usize>(states: &mut States, blocks: &Blocks) {

@@ -20,13 +20,14 @@ impl Avx512 {
         cpu::Avx512::detect().map(|_| Self(()))
     }
 
-    pub(super) fn hash(self, blocks: &Blocks, hashes: &mut Hashes) {
+    /// `are_half` as in [`permutation::hash`].
+    pub(super) fn hash(self, blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
         #[target_feature(enable = "avx512f")]
-        fn run(blocks: &Blocks, hashes: &mut Hashes) {
-            permutation::hash::<V8, 0>(blocks, hashes);
+        fn run(blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
+            permutation::hash::<V8, 0>(blocks, are_half, hashes);
         }
         // SAFETY: the CPU has AVX-512F, or there would be no `self`.
-        unsafe { run(blocks, hashes) }
+        unsafe { run(blocks, are_half, hashes) }
     }
 
     pub(super) fn absorb(self, states: &mut States, blocks: &Blocks) {
@@ -48,21 +49,21 @@ impl Avx2 {
         cpu::Avx2::detect().map(|_| Self(()))
     }
 
-    /// Hashes the first `count` blocks, and leaves the others or not.
-    pub(super) fn hash(self, count: usize, blocks: &Blocks, hashes: &mut Hashes) {
+    /// Hashes the first `count` blocks, and leaves the others or not. `are_half` as in [`permutation::hash`].
+    pub(super) fn hash(self, count: usize, blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
         #[target_feature(enable = "avx2")]
-        fn low(blocks: &Blocks, hashes: &mut Hashes) {
-            permutation::hash::<V4, 0>(blocks, hashes);
+        fn low(blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
+            permutation::hash::<V4, 0>(blocks, are_half, hashes);
         }
         #[target_feature(enable = "avx2")]
-        fn high(blocks: &Blocks, hashes: &mut Hashes) {
-            permutation::hash::<V4, 4>(blocks, hashes);
+        fn high(blocks: &Blocks, are_half: bool, hashes: &mut Hashes) {
+            permutation::hash::<V4, 4>(blocks, are_half, hashes);
         }
         // SAFETY: the CPU has AVX2, or there would be no `self`.
-        unsafe { low(blocks, hashes) }
+        unsafe { low(blocks, are_half, hashes) }
         if count > 4 {
             // SAFETY: as above.
-            unsafe { high(blocks, hashes) }
+            unsafe { high(blocks, are_half, hashes) }
         }
     }
 
