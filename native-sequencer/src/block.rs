@@ -137,8 +137,6 @@ pub struct SealedTransaction {
     pub hash: B256,
     /// Its sender.
     pub sender: Address,
-    /// Its receipt.
-    pub receipt: Receipt,
     /// Its row, and its index in the row.
     pub place: (u32, u32),
     /// Gas used by the block up to and including it.
@@ -219,20 +217,31 @@ impl SealedBlock {
         Ok(Self { hash, manifest_bytes, transactions, bytes, columns, stored })
     }
 
+    /// The receipt of one of its transactions.
+    pub fn receipt(&self, transaction: &SealedTransaction) -> Option<&Receipt> {
+        let (row, index) = transaction.place;
+        self.stored.results.get(row as usize)?.get(index as usize).map(|(_, receipt)| receipt)
+    }
+
+    /// The receipts of its transactions, in row order.
+    pub fn receipts(&self) -> impl Iterator<Item = &Receipt> {
+        self.stored.results.iter().flatten().map(|(_, receipt)| receipt)
+    }
+
     /// The header.
     pub fn header(&self) -> &ocelli_core::header::Header {
         &self.stored.signed.header
     }
 }
 
-/// What a block takes in memory, about: row bodies, the transactions in them again, and receipts twice.
+/// What a block takes in memory, about: row bodies, the transactions in them again, and receipts.
 fn bytes(stored: &StoredBlock) -> usize {
     let rows: usize = stored.row_bodies.iter().map(|body| body.len()).sum();
     let logs = |(_, receipt): &(u32, Receipt)| -> usize {
         receipt.logs.iter().map(|log| 128 + 32 * log.topics.len() + log.data.len()).sum()
     };
     let receipts: usize = stored.results.iter().flatten().map(|result| 256 + logs(result)).sum();
-    2 * rows + 2 * receipts
+    2 * rows + receipts
 }
 
 /// The transactions of all rows, in row order, each with its sender.
@@ -269,7 +278,6 @@ fn place(
                 hash: transaction.hash(),
                 transaction,
                 sender,
-                receipt: receipt.clone(),
                 place: (row as u32, index as u32),
                 cumulative_gas_used,
                 first_log,

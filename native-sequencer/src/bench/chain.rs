@@ -272,7 +272,7 @@ fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
     let logged = store.log_bytes() - logged;
     store.offer_state(assembled.header.height, &assembled.state);
     stages.store = started.elapsed();
-    if !sealed.transactions.iter().all(|transaction| transaction.receipt.success) {
+    if !sealed.receipts().all(|receipt| receipt.success) {
         return Err(BenchError::Invalid("a transaction did not succeed"));
     }
     Ok(MadeBlock { stages, parent, sealed, assembled, logged })

@@ -3,6 +3,7 @@
 //! A key is hashed once, when it gets its number; from there on the number stands for it. Keys are spread over tables by their
 //! hashes, and each table is filled by one core, in the order of the transactions.
 
+use super::speculate::Attempt;
 use alloy_primitives::map::DefaultHashBuilder;
 use hashbrown::{HashTable, hash_table::Entry};
 use ocelli_core::{
@@ -37,7 +38,8 @@ pub(super) struct Numbered {
     pub(super) took: [Vec<Duration>; 2],
 }
 
-/// Keys by their numbers, and numbers by their keys.
+/// Keys by their numbers, and numbers by their keys. They stand where transactions used them, so what these did is given to whoever
+/// asks.
 #[derive(Default)]
 pub(super) struct Keys {
     hashing: DefaultHashBuilder,
@@ -54,33 +56,33 @@ struct Table {
     known: Vec<Known>,
 }
 
-/// A key, with version and value before the block's transactions.
-#[derive(Clone, Copy, Debug)]
+/// Where a key is met first: what used it found it as it was before the block.
+#[derive(Clone, Copy)]
 struct Known {
-    key: Key,
-    before: (Version, Value),
+    hash: u64,
+    /// The transaction, and which of its accesses.
+    by: (u32, u32),
 }
 
-/// An access whose key is hashed.
+/// An access, where it is, and the hash of its key.
 struct Met<'a> {
-    hash: u64,
     access: &'a Access,
+    known: Known,
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        f.debug_struct("Keys").field("bound", &self.bound()).finish_non_exhaustive()
     }
 }
 
 impl Numbered {
-    /// Numbers the keys of what `transactions` did. `accesses` are those of one; of the first that uses a key, with what that
-    /// held before the block.
-    pub(super) fn of<T: Sync>(transactions: &[T], accesses: fn(&T) -> &[Access]) -> Self {
+    /// Numbers the keys of what transactions did.
+    pub(super) fn of(did: &[Option<Attempt>]) -> Self {
         let hashing = DefaultHashBuilder::default();
-        let hashed: Vec<Hashed<'_>> =
-            transactions.par_chunks(HASHED_AT_ONCE).map(|some| Hashed::of(&hashing, some, accesses)).collect();
-        let (mut count, mut ends) = (0, Vec::with_capacity(transactions.len()));
+        let hash = |(chunk, some)| Hashed::of(&hashing, chunk * HASHED_AT_ONCE, some);
+        let hashed: Vec<Hashed<'_>> = did.par_chunks(HASHED_AT_ONCE).enumerate().map(hash).collect();
+        let (mut count, mut ends) = (0, Vec::with_capacity(did.len()));
         for some in &hashed {
             ends.extend(some.ends.iter().map(|end| count + end));
             count += some.met.len();
@@ -88,8 +90,8 @@ impl Numbered {
         let bits = (count / ACCESSES_A_TABLE).checked_ilog2().unwrap_or_default().min(TABLE_BITS_MOST);
         let met = || hashed.iter().flat_map(|some| &some.met).enumerate();
         let fill = |number| {
-            let of_table = met().filter(|(_, met)| table_of(met.hash, bits) == number);
-            Filled::of(&hashing, of_table, number, bits, count >> bits)
+            let of_table = met().filter(|(_, met)| table_of(met.known.hash, bits) == number);
+            Filled::of(did, of_table, number, bits, count >> bits)
         };
         let filled: Vec<Filled> = (0..1_u32 << bits).into_par_iter().map(fill).collect();
         let took = [hashed.iter().map(|some| some.took).collect(), filled.iter().map(|table| table.took).collect()];
@@ -118,15 +120,23 @@ struct Hashed<'a> {
 }
 
 impl<'a> Hashed<'a> {
-    fn of<T>(hashing: &DefaultHashBuilder, transactions: &'a [T], accesses: fn(&T) -> &[Access]) -> Self {
+    /// Of transactions from the one at `first` on.
+    fn of(hashing: &DefaultHashBuilder, first: usize, did: &'a [Option<Attempt>]) -> Self {
         let started = Instant::now();
-        let (mut met, mut ends) = (Vec::with_capacity(4 * transactions.len()), Vec::with_capacity(transactions.len()));
-        for one in transactions {
-            met.extend(accesses(one).iter().map(|access| Met { hash: hashing.hash_one(access.key), access }));
+        let (mut met, mut ends) = (Vec::with_capacity(4 * did.len()), Vec::with_capacity(did.len()));
+        for (one, transaction) in did.iter().zip(first as u32..) {
+            met.extend(accesses(one).iter().zip(0..).map(|(access, at)| {
+                let known = Known { hash: hashing.hash_one(access.key), by: (transaction, at) };
+                Met { access, known }
+            }));
             ends.push(met.len());
         }
         Self { met, ends, took: started.elapsed() }
     }
+}
+
+fn accesses(did: &Option<Attempt>) -> &[Access] {
+    did.as_ref().map_or(&[], |attempt| &attempt.did.accesses)
 }
 
 /// A table that has all its keys.
@@ -140,7 +150,7 @@ struct Filled {
 impl Filled {
     /// Table `number` of the keys of these accesses, of which there may be about so many.
     fn of<'a>(
-        hashing: &DefaultHashBuilder,
+        did: &[Option<Attempt>],
         met: impl Iterator<Item = (usize, &'a Met<'a>)>,
         number: u32,
         bits: u32,
@@ -149,8 +159,8 @@ impl Filled {
         let started = Instant::now();
         let mut table = Table::with_room(about);
         let mut uses = Vec::with_capacity(about);
-        for (at, Met { hash, access }) in met {
-            let place = table.place(hashing, *hash, access);
+        for (at, Met { access, known }) in met {
+            let place = table.place(did, access, *known);
             uses.push((at, (place << bits | number, access.after.is_some())));
         }
         Self { table, uses, took: started.elapsed() }
@@ -168,21 +178,28 @@ impl Table {
     }
 
     /// The place of an access's key, which it gets if it has none.
-    fn place(&mut self, hashing: &DefaultHashBuilder, hash: u64, access: &Access) -> u32 {
+    fn place(&mut self, did: &[Option<Attempt>], access: &Access, met: Known) -> u32 {
         let Self { places, known } = self;
-        let is_it = |place: &u32| known[*place as usize].key == access.key;
-        let again = |place: &u32| hashing.hash_one(known[*place as usize].key);
-        match places.entry(hash, is_it, again) {
+        let is_it = |place: &u32| known[*place as usize].access(did).key == access.key;
+        let again = |place: &u32| known[*place as usize].hash;
+        match places.entry(met.hash, is_it, again) {
             Entry::Occupied(entry) => *entry.get(),
             Entry::Vacant(entry) => {
                 let place = known.len() as u32;
                 entry.insert(place);
-                // Whoever is the first to use a key found it as it was before the block: nobody of the same group whose guess is
-                // kept was earlier, and those that are kept are the first ones.
-                known.push(Known { key: access.key, before: (access.version, access.before) });
+                known.push(met);
                 place
             }
         }
+    }
+}
+
+impl Known {
+    /// The access of whoever is the first to use the key, so it found that as it was before the block: nobody of the same group
+    /// whose guess is kept was earlier, and those that are kept are the first ones.
+    fn access(self, did: &[Option<Attempt>]) -> &Access {
+        let (transaction, at) = self.by;
+        &accesses(&did[transaction as usize])[at as usize]
     }
 }
 
@@ -193,26 +210,26 @@ impl Keys {
     }
 
     /// The number of a key, if it has one.
-    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+    pub(super) fn find(&self, did: &[Option<Attempt>], key: &Key) -> Option<u32> {
         let hash = self.hashing.hash_one(key);
         let number = table_of(hash, self.bits);
         let table = self.tables.get(number as usize)?;
-        let is_it = |place: &u32| table.known[*place as usize].key == *key;
+        let is_it = |place: &u32| table.known[*place as usize].access(did).key == *key;
         table.places.find(hash, is_it).map(|place| place << self.bits | number)
     }
 
-    /// Each key's number, and version and value before the block's transactions.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, (Key, Version, Value))> {
-        let bits = self.bits;
+    /// Each key's number, and its first access.
+    pub(super) fn iter<'a>(&'a self, did: &'a [Option<Attempt>]) -> impl Iterator<Item = (u32, &'a Access)> {
         self.tables.iter().zip(0..).flat_map(move |(table, of_table)| {
             let known = table.known.iter().zip(0_u32..);
-            known.map(move |(Known { key, before }, place)| (place << bits | of_table, (*key, before.0, before.1)))
+            known.map(move |(known, place)| (place << self.bits | of_table, known.access(did)))
         })
     }
 
     /// Version and value, before the block's transactions, of the key that has this number.
-    pub(super) fn before(&self, number: u32) -> (Version, Value) {
+    pub(super) fn before(&self, did: &[Option<Attempt>], number: u32) -> (Version, Value) {
         let table = number & ((1 << self.bits) - 1);
-        self.tables[table as usize].known[(number >> self.bits) as usize].before
+        let access = self.tables[table as usize].known[(number >> self.bits) as usize].access(did);
+        (access.version, access.before)
     }
 }

@@ -78,7 +78,7 @@ impl Plan {
         let groups = forecast.groups(transactions);
         let Speculation { guesses, took } = speculate(env, base, transactions, &groups, forecast.layouts());
         plan.keep(env.params.gas_limit, guesses);
-        plan.numbered = Numbered::of(&plan.guesses, accesses);
+        plan.numbered = Numbered::of(&plan.guesses);
         plan.phases = [took].into_iter().chain(std::mem::take(&mut plan.numbered.took)).collect();
         let planned = plan.guesses.iter().enumerate().filter(|(_, guess)| guess.is_some());
         let footprint = |(index, _)| Footprint { index, keys: plan.numbered.of_transaction(index) };
@@ -106,17 +106,27 @@ impl Plan {
 
     /// Whether planned transactions use `key`; no other key is used while lanes run.
     pub(super) fn knows(&self, key: &Key) -> bool {
-        self.numbered.keys.find(key).is_some()
+        self.number(key).is_some()
+    }
+
+    fn number(&self, key: &Key) -> Option<u32> {
+        self.numbered.keys.find(&self.guesses, key)
+    }
+
+    /// Version and value, before the block's transactions, of the key that has this number.
+    fn before(&self, number: u32) -> (Version, Value) {
+        self.numbered.keys.before(&self.guesses, number)
     }
 
     /// The keys that planned transactions read and none of them is expected to change, with what they hold.
     pub(super) fn read_only(&self) -> Vec<(Key, Version, Value)> {
         let is_read_only = |number: u32| self.owners[number as usize] == Owner::Readers;
-        self.numbered.keys.iter().filter(|(number, _)| is_read_only(*number)).map(|(_, known)| known).collect()
+        let keys = self.numbered.keys.iter(&self.guesses).filter(|(number, _)| is_read_only(*number));
+        keys.map(|(_, access)| (access.key, access.version, access.before)).collect()
     }
 
     fn owner(&self, key: &Key) -> Option<Owner> {
-        self.owners.get(self.numbered.keys.find(key)? as usize).copied()
+        self.owners.get(self.number(key)? as usize).copied()
     }
 
     /// Keeps what the block has gas for.
@@ -193,10 +203,6 @@ impl Plan {
     }
 }
 
-fn accesses(guess: &Option<Attempt>) -> &[Access] {
-    guess.as_ref().map_or(&[], |guess| &guess.did.accesses)
-}
-
 /// The state that a block begins on, with what its plan knows of it at hand.
 #[derive(Debug)]
 pub(super) struct AtHand<'a> {
@@ -206,12 +212,11 @@ pub(super) struct AtHand<'a> {
 
 impl Source for AtHand<'_> {
     fn load(&self, key: &Key) -> Result<(Version, Value), StateError> {
-        let number = self.plan.numbered.keys.find(key);
-        number.map_or_else(|| self.base.load(key), |number| Ok(self.plan.numbered.keys.before(number)))
+        self.plan.number(key).map_or_else(|| self.base.load(key), |number| Ok(self.plan.before(number)))
     }
 
     fn load_numbered(&self, _: &Key, number: u32) -> Result<(Version, Value), StateError> {
-        Ok(self.plan.numbered.keys.before(number))
+        Ok(self.plan.before(number))
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {

@@ -31,7 +31,7 @@ impl Blooms {
         if let Some(bloom) = self.get(height) {
             return bloom;
         }
-        let bloom = of_logs(block.transactions.iter().flat_map(|transaction| &transaction.receipt.logs));
+        let bloom = of_logs(block.receipts().flat_map(|receipt| &receipt.logs));
         self.known.lock().learn(height, bloom);
         bloom
     }

@@ -107,14 +107,14 @@ fn envelope(transaction: &Transaction, sender: Address) -> Result<Recovered<Ethe
 /// The receipt of the transaction at `index` of the block's row order, if there is one.
 pub(super) fn receipt(block: &SealedBlock, index: usize) -> Option<wire::TransactionReceipt> {
     let sealed = block.transactions.get(index)?;
-    let transaction = &sealed.transaction;
+    let (transaction, of_it) = (&sealed.transaction, block.receipt(sealed)?);
     let receipt = ReceiptWithBloom {
         receipt: Receipt {
-            status: Eip658Value::Eip658(sealed.receipt.success),
+            status: Eip658Value::Eip658(of_it.success),
             cumulative_gas_used: sealed.cumulative_gas_used,
-            logs: (0..sealed.receipt.logs.len()).filter_map(|at| log(block, sealed, index, at)).collect(),
+            logs: (0..of_it.logs.len()).filter_map(|at| log(block, sealed, index, at)).collect(),
         },
-        logs_bloom: blooms::of_logs(&sealed.receipt.logs),
+        logs_bloom: blooms::of_logs(&of_it.logs),
     };
     let to = transaction.to().to().copied();
     Some(wire::TransactionReceipt {
@@ -123,7 +123,7 @@ pub(super) fn receipt(block: &SealedBlock, index: usize) -> Option<wire::Transac
         transaction_index: Some(index as u64),
         block_hash: Some(block.hash),
         block_number: Some(block.header().height),
-        gas_used: sealed.receipt.gas_used,
+        gas_used: of_it.gas_used,
         effective_gas_price: transaction.effective_gas_price(block.header().base_fee),
         blob_gas_used: None,
         blob_gas_price: None,
@@ -145,7 +145,7 @@ fn typed(kind: u8, receipt: ReceiptWithBloom<Receipt<wire::Log>>) -> ReceiptEnve
 
 /// The log at `at` of the transaction `sealed`, the one at `index` of the block's row order.
 pub(super) fn log(block: &SealedBlock, sealed: &SealedTransaction, index: usize, at: usize) -> Option<wire::Log> {
-    let log = sealed.receipt.logs.get(at)?;
+    let log = block.receipt(sealed)?.logs.get(at)?;
     let data = LogData::new_unchecked(log.topics.clone(), log.data.clone());
     Some(wire::Log {
         inner: alloy_primitives::Log { address: log.address, data },

@@ -6,7 +6,10 @@ use super::{
     errors::RpcError,
     methods::{Arguments, Methods},
 };
-use crate::{block::SealedBlock, limits};
+use crate::{
+    block::{SealedBlock, SealedTransaction},
+    limits,
+};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{U64, U128};
 use alloy_rpc_types_eth::FeeHistory;
@@ -56,10 +59,8 @@ impl Rpc {
 /// For each transaction, its tip in wei and the gas it used.
 fn tips_of(block: &SealedBlock) -> impl Iterator<Item = (u128, u64)> {
     let base_fee = block.header().base_fee;
-    block
-        .transactions
-        .iter()
-        .map(move |sealed| (sealed.transaction.effective_tip(base_fee).unwrap_or_default(), sealed.receipt.gas_used))
+    let tip = move |sealed: &SealedTransaction| sealed.transaction.effective_tip(base_fee).unwrap_or_default();
+    block.transactions.iter().zip(block.receipts()).map(move |(sealed, receipt)| (tip(sealed), receipt.gas_used))
 }
 
 fn fee_history(rpc: &Rpc, arguments: &mut Arguments<'_>) -> Result<FeeHistory, RpcError> {

@@ -188,8 +188,8 @@ pub(super) fn matching<'a>(
     block: &'a SealedBlock,
     behind: u64,
 ) -> impl Iterator<Item = Log> + Send + 'a {
-    block.transactions.iter().enumerate().flat_map(move |(index, sealed)| {
-        let logs = sealed.receipt.logs.iter().enumerate();
+    block.transactions.iter().zip(block.receipts()).enumerate().flat_map(move |(index, (sealed, receipt))| {
+        let logs = receipt.logs.iter().enumerate();
         logs.skip_while(move |(at, _)| sealed.first_log + (*at as u64) < behind)
             .filter(move |(_, log)| matches(filter, log))
             .filter_map(move |(at, _)| convert::log(block, sealed, index, at))

@@ -106,7 +106,7 @@ async fn a_subscriber_hears_of_each_log_of_a_block_that_has_very_many() {
     .await;
     let calls = [(); 2].map(|()| wallet.send(TxKind::Call(contract), U256::ZERO, Bytes::new(), 4_000_000));
     let sealed = world.seal(&[&calls]);
-    assert!(sealed.transactions.iter().all(|sealed| sealed.receipt.success));
+    assert!(sealed.receipts().all(|receipt| receipt.success));
     let last = blocking(move || (0..12_000).map(|_| client.read()).last()).await.expect("a log");
     assert_eq!(last["params"]["result"]["logIndex"], json!(quantity(11_999)));
 }
