@@ -16,6 +16,7 @@ pub mod restart;
 pub mod signers;
 pub mod tasks;
 pub mod token;
+pub mod top;
 pub mod workload;
 
 use crate::{genesis_file::GenesisFileError, store::StoreError};

@@ -4,6 +4,7 @@ use super::{
     BenchError,
     chain::{MadeBlock, MeasuredChain, Stages},
     figure::{Figure, Unit, median},
+    top::{Saved, TOPS, saved},
     workload::{Setting, Workload, World},
 };
 use alloy_primitives::Bytes;
@@ -83,7 +84,7 @@ pub fn run(
     }
     line.finish()?;
     let mut figures = throughput(setting.workload, size.transactions, &taken);
-    figures.extend(bytes(setting.workload, size.transactions, &made));
+    figures.extend(bytes(setting.workload, size.transactions, &made)?);
     Ok(figures)
 }
 
@@ -141,17 +142,25 @@ fn each(transactions: u32, took: impl Iterator<Item = Duration>) -> f64 {
 }
 
 /// What a transaction takes in bodies and in the log.
-fn bytes(workload: Workload, transactions: u32, made: &MadeBlock) -> Vec<Figure> {
-    let of_one = |part, bytes: usize| {
+fn bytes(workload: Workload, transactions: u32, made: &MadeBlock) -> Result<Vec<Figure>, BenchError> {
+    let of_one = |part: &str, bytes: usize| {
         let name = format!("{}.{part}", workload.name());
         Figure::new(name, bytes as f64 / f64::from(transactions), Unit::BytesPerTransaction)
     };
-    let sum = |bodies: &[Bytes]| bodies.iter().map(|body| body.len()).sum();
-    vec![
+    let sum = |bodies: &[Bytes]| bodies.iter().map(|body| body.len()).sum::<usize>();
+    let columns = sum(&made.assembled.column_bodies);
+    let mut figures = vec![
         of_one("row_body", sum(&made.assembled.row_bodies)),
-        of_one("column_body", sum(&made.assembled.column_bodies)),
+        of_one("column_body", columns),
         of_one("log", made.logged as usize),
-    ]
+    ];
+    for top in TOPS {
+        let Saved { bodies, upkeep } =
+            saved(top, &made.assembled).map_err(|_| BenchError::Invalid("a column has no body"))?;
+        figures.push(of_one(&format!("column_body_top_{}", top.name), columns - bodies));
+        figures.push(of_one(&format!("top_{}", top.name), upkeep));
+    }
+    Ok(figures)
 }
 
 /// The stack of today's Rust nodes, given the same blocks.
