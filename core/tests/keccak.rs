@@ -52,6 +52,18 @@ fn long_ones_of_all_lengths_hash_as_specified_beside_each_other() {
 }
 
 #[test]
+fn short_ones_that_waited_while_long_ones_were_hashed_keep_their_places() {
+    // So many bytes of long ones are hashed at once, whatever else waits.
+    let many = 1 << 16;
+    for lengths in
+        [&[1, many, 200][..], &[64, many - 1, 300, 64, 200, 200], &[1, 2, many, 200, 300, 64], &[many, 1, 200]]
+    {
+        let preimages: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(at, length)| bytes(at, *length)).collect();
+        every_backend_hashes(&preimages, 1);
+    }
+}
+
+#[test]
 fn every_count_of_preimages_keeps_its_order() {
     for count in 0..=35 {
         every_backend_hashes(&(0..count).map(|seed| bytes(seed, 64)).collect::<Vec<_>>(), 2);
@@ -97,6 +109,14 @@ fn the_portable_backend_is_always_there_and_the_last_resort() {
 }
 
 proptest! {
+    #[test]
+    fn short_long_and_very_long_ones_hash_as_specified(
+        lengths in prop::collection::vec(prop_oneof![0_usize..140, 136_usize..400, 30_000_usize..70_000], 0..14),
+    ) {
+        let preimages: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(at, length)| bytes(at, *length)).collect();
+        every_backend_hashes(&preimages, 2);
+    }
+
     #[test]
     fn any_mix_hashes_as_specified(
         preimages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..40), parts in 1_usize..5,

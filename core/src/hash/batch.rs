@@ -302,10 +302,10 @@ impl Batch {
         let are_half = self.padded.iter().take(count).all(|length| *length == HALF_BYTES);
         let found = self.backend.hash(count, &self.blocks, are_half);
         let found = found.into_iter().take(count);
-        if self.hashes.len() + count == self.pushed {
+        // The first of them is the next one, and the last the last that was pushed: nothing stands among them.
+        if self.slots[0] == self.hashes.len() && self.hashes.len() + count == self.pushed {
             return self.hashes.extend(found);
         }
-        // Long ones stand among them.
         self.hashes.resize(self.pushed, B256::ZERO);
         for (slot, found) in self.slots.iter().zip(found) {
             if let Some(hash) = self.hashes.get_mut(*slot) {

@@ -82,7 +82,8 @@ const ROUND_CONSTANTS: [u64; 24] = [
     0x8000_0000_8000_8008,
 ];
 
-/// Hashes the blocks in the lanes from `FIRST` on. Those of [`HALF_BYTES`] are as their padding says, so there is less to load.
+/// Hashes the blocks in the lanes from `FIRST` on. `are_half` says that each that counts has [`HALF_BYTES`] and its padding: then
+/// half of it is known and need not be loaded.
 ///
 /// Always inlined, as everything below: the function that calls it says which instructions there are.
 #[inline(always)]
