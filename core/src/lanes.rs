@@ -74,8 +74,10 @@ pub fn lanes<K: Copy + Ord>(transactions: &[Footprint<'_, K>]) -> Lanes {
     connected.lanes(transactions)
 }
 
-/// [`lanes`] of transactions whose keys are numbered, each with a number below `keys`. Takes as many steps as there are uses and
-/// keys.
+/// [`lanes`] of fewer than 2^32 transactions whose keys are numbered. Takes as many steps as there are uses and keys.
+///
+/// # Panics
+/// If a number is not below `keys`.
 pub fn lanes_of_numbered(transactions: &[Footprint<'_, u32>], keys: usize) -> Lanes {
     let mut is_written = alloc::vec![false; keys];
     let written = transactions.iter().flat_map(|footprint| footprint.keys).filter(|(_, writes)| *writes);

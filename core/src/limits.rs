@@ -25,6 +25,9 @@ pub const ROW_CODES: usize = 8_192;
 pub const ROW_ACCESSES: usize = 16_384;
 /// Most accesses of a column that holds more than one key.
 pub const COLUMN_ACCESSES: usize = 4_096;
+/// Most accesses of any column; a chain may set [`COLUMN_ACCESSES`] as low as it likes. One key used by every row of a block has no
+/// more than [`BLOCK_ROWS`].
+pub const COLUMN_ACCESSES_ANY: usize = 1 << 18;
 /// Most bytes in the body of one column that holds more than one key.
 pub const COLUMN_BODY_BYTES: usize = 1 << 20;
 /// Most bytes in the body of any column: one key used by every row of a block, and nothing else, is far below this.

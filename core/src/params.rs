@@ -163,6 +163,7 @@ impl Params {
         let above = self.limits.row_transactions as usize > limits::ROW_TRANSACTIONS_ANY
             || self.limits.row_body_bytes as usize > limits::ROW_BODY_BYTES_ANY
             || self.limits.row_code_bytes as usize > limits::ROW_CODE_BYTES
+            || self.limits.column_accesses as usize > limits::COLUMN_ACCESSES_ANY
             || self.limits.column_body_bytes as usize > limits::COLUMN_BODY_BYTES_ANY;
         if above {
             return Err(ParamsError::AboveFormat);

@@ -224,6 +224,21 @@ fn of_accepted_encodings_and_what_is_near_them() {
 }
 
 #[test]
+fn of_accesses_that_take_two_bytes_each() {
+    let decoder = decoders().into_iter().find(|decoder| decoder.name == "column body").expect("there is one");
+    let most = limits::COLUMN_ACCESSES_ANY as u32;
+    for (count, are_too_many) in [(1_000, false), (most, false), (most + 1, true), (8 * most - 20, true)] {
+        // Row 0; each access of the next key, which becomes a slot of zero.
+        let mut cells = wire::encode(&(0_u32, count)).split_off(1);
+        cells.resize(cells.len() + 2 * count as usize, 0);
+        let empty: &[u8] = &[];
+        let body = wire::encode(&(empty, cells.as_slice(), (empty, empty, empty)));
+        decode(&decoder, &body);
+        assert_eq!(wire::decode::<ColumnBody>(&body, limits::COLUMN_BODY_BYTES_ANY).is_err(), are_too_many, "{count}");
+    }
+}
+
+#[test]
 fn of_long_lists_of_the_smallest_elements_wherever_a_list_may_be() {
     // A length of 2^18 in the place of each byte of an encoding, and zeros for elements: where it is the length of a list,
     // these are the elements that take the most memory for a byte.

@@ -7,6 +7,7 @@
 use super::{CellAccess, ColumnBody, ColumnKey, RowCell};
 use crate::{
     key::Key,
+    limits,
     tree::Proof,
     value::{Account, Value},
 };
@@ -29,9 +30,11 @@ const HEADS: u8 = 3 * LENGTHS;
 /// Stands for the head of the value after, where a row left the key as it was.
 const UNCHANGED: u8 = u8::MAX;
 
-/// About what a key, and an access, take when they are packed, in bytes: rather more than less.
-const KEY_BYTES_ABOUT: usize = 48;
+/// About what a key, and an access, take when they are packed, in bytes: more than less where there is no code.
+const KEY_BYTES_ABOUT: usize = 88;
 const ACCESS_BYTES_ABOUT: usize = 24;
+/// What an access takes at least.
+const ACCESS_BYTES_LEAST: usize = 2;
 
 /// A body, packed.
 #[derive(Serialize)]
@@ -44,23 +47,32 @@ pub(super) struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    /// The body with so many of these keys, and of these accesses in its cells.
+    /// The body with these keys, and cells: rows, and the accesses of each. `counts` say how many keys and accesses there are.
     pub(super) fn new<'c, A>(
-        (keys, key_count): (impl IntoIterator<Item = &'c ColumnKey>, usize),
-        (cells, access_count): (impl IntoIterator<Item = (u32, A)>, usize),
+        counts: [usize; 2],
+        keys: impl IntoIterator<Item = &'c ColumnKey>,
+        cells: impl IntoIterator<Item = (u32, A)>,
         proof: &'a Proof,
     ) -> Self
     where
         A: ExactSizeIterator<Item = (u32, Option<&'c Value>)>,
     {
-        let mut packed = Vec::with_capacity(KEY_BYTES_ABOUT * key_count);
-        keys.into_iter().for_each(|key| put_key(&mut packed, key));
-        let keys = packed;
-        let mut packed = Vec::with_capacity(ACCESS_BYTES_ABOUT * access_count);
-        for (row, accesses) in cells {
-            put_cell(&mut packed, row, accesses);
-        }
-        Self { keys, cells: packed, proof }
+        Self::with_room([KEY_BYTES_ABOUT * counts[0], ACCESS_BYTES_ABOUT * counts[1]], keys, cells, proof)
+    }
+
+    fn with_room<'c, A>(
+        room: [usize; 2],
+        keys: impl IntoIterator<Item = &'c ColumnKey>,
+        cells: impl IntoIterator<Item = (u32, A)>,
+        proof: &'a Proof,
+    ) -> Self
+    where
+        A: ExactSizeIterator<Item = (u32, Option<&'c Value>)>,
+    {
+        let [mut of_keys, mut of_cells] = room.map(Vec::with_capacity);
+        keys.into_iter().for_each(|key| put_key(&mut of_keys, key));
+        cells.into_iter().for_each(|(row, accesses)| put_cell(&mut of_cells, row, accesses));
+        Self { keys: of_keys, cells: of_cells, proof }
     }
 
     /// About how long the encoding is, rather more than less.
@@ -71,10 +83,10 @@ impl<'a> Packed<'a> {
 
 impl<'a> From<&'a ColumnBody> for Packed<'a> {
     fn from(body: &'a ColumnBody) -> Self {
-        let accesses = body.cells.iter().map(|cell| cell.accesses.len()).sum();
         let of_row =
             |cell: &'a RowCell| (cell.row, cell.accesses.iter().map(|access| (access.key, access.after.as_deref())));
-        Self::new((&body.keys, body.keys.len()), (body.cells.iter().map(of_row), accesses), &body.proof)
+        // A body that came from outside may have many accesses that take next to nothing: no room for more than they take.
+        Self::with_room([0; 2], &body.keys, body.cells.iter().map(of_row), &body.proof)
     }
 }
 
@@ -164,7 +176,7 @@ fn put_integer(out: &mut Vec<u8>, mut integer: u64) {
 
 /// Deserialises the keys of a body.
 pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ColumnKey>, D::Error> {
-    unpack(deserializer, KEY_BYTES_ABOUT, |rest| {
+    unpack(deserializer, |rest| {
         let head = take_byte(rest)?;
         let address = Address::new(take(rest)?);
         let (key, head) = match head.checked_sub(HEADS) {
@@ -178,13 +190,14 @@ pub(super) fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Col
     })
 }
 
-/// Deserialises the cells of a body.
+/// Deserialises the cells of a body, which have no more than [`limits::COLUMN_ACCESSES_ANY`] accesses.
 pub(super) fn cells<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RowCell>, D::Error> {
-    unpack(deserializer, usize::MAX, |rest| {
+    let mut left = limits::COLUMN_ACCESSES_ANY;
+    unpack(deserializer, |rest| {
         let row = take_integer(rest)?.try_into().ok()?;
         let count = usize::try_from(take_integer(rest)?).ok()?;
-        // Each takes two bytes at least.
-        let mut accesses = Vec::with_capacity(count.min(rest.len() / 2));
+        left = left.checked_sub(count)?;
+        let mut accesses = Vec::with_capacity(count.min(rest.len() / ACCESS_BYTES_LEAST));
         let mut next = 0_u32;
         for _ in 0..count {
             let key = next.wrapping_add(take_integer(rest)?.try_into().ok()?);
@@ -199,35 +212,29 @@ pub(super) fn cells<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Ro
     })
 }
 
-/// Deserialises elements that take about so many `bytes` each, taken one by one off what is left.
+/// Deserialises elements, taken one by one off what is left.
 fn unpack<'de, T, D: Deserializer<'de>>(
     deserializer: D,
-    bytes: usize,
-    element: impl Fn(&mut &[u8]) -> Option<T>,
+    element: impl FnMut(&mut &[u8]) -> Option<T>,
 ) -> Result<Vec<T>, D::Error> {
-    struct Elements<T, F> {
-        bytes: usize,
-        element: F,
-        of: PhantomData<T>,
-    }
-    impl<T, F: Fn(&mut &[u8]) -> Option<T>> Visitor<'_> for Elements<T, F> {
+    struct Elements<T, F>(F, PhantomData<T>);
+    impl<T, F: FnMut(&mut &[u8]) -> Option<T>> Visitor<'_> for Elements<T, F> {
         type Value = Vec<T>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("packed elements")
         }
 
-        fn visit_bytes<E: Error>(self, packed: &[u8]) -> Result<Vec<T>, E> {
-            let mut elements = Vec::with_capacity(packed.len() / self.bytes);
-            let mut rest = packed;
+        fn visit_bytes<E: Error>(mut self, packed: &[u8]) -> Result<Vec<T>, E> {
+            let (mut elements, mut rest) = (Vec::new(), packed);
             while !rest.is_empty() {
-                let element = (self.element)(&mut rest);
+                let element = (self.0)(&mut rest);
                 elements.push(element.ok_or_else(|| E::invalid_value(Unexpected::Bytes(packed), &self))?);
             }
             Ok(elements)
         }
     }
-    deserializer.deserialize_bytes(Elements { bytes, element, of: PhantomData })
+    deserializer.deserialize_bytes(Elements(element, PhantomData))
 }
 
 fn take_value(rest: &mut &[u8], head: u8) -> Option<Value> {

@@ -195,7 +195,7 @@ fn build_column(before: &Tree, range: &Range<'_>) -> BuiltColumn {
         (row, of_row.iter().copied().zip(cell.iter().map(|placed| placed.access.after.as_ref())))
     });
     let proof = before.prove(prefix, &paths);
-    let body = Packed::new((&keys, keys.len()), (listed, indexes.len()), &proof);
+    let body = Packed::new([keys.len(), indexes.len()], &keys, listed, &proof);
     let body = wire::encode_about(&body, body.bytes_about());
     let tree = cells_tree(cells);
     let header = ColumnHeader {

@@ -47,7 +47,8 @@ pub fn saved(top: Top, block: &AssembledBlock) -> Result<Saved, WireError> {
     for (column, body) in block.manifest.columns.iter().zip(&block.column_bodies) {
         let body: ColumnBody = wire::decode(body, body.len())?;
         let paths = Key::paths(body.keys.iter().map(|key| &key.key));
-        // The state after the block has the shape of the one before, but for keys that are new.
+        // The state after the block has the shape of the one before, but where keys are new: of leaves that they stand beside now,
+        // the proof has more than a hash. There are few.
         hashes += proven(&block.state, column.prefix, &paths, top.depth);
     }
     let changed: HashSet<Option<Prefix>> = block.writes.iter().map(|leaf| Prefix::of(&leaf.path, top.depth)).collect();

@@ -1,7 +1,7 @@
 //! The keys that the planned transactions of a block use, numbered.
 //!
-//! A key is hashed once, when it gets its number; from there on the number stands for it. Keys are spread over tables by their
-//! hashes, and each table is filled by one core, in the order of the transactions.
+//! Keys are hashed when they get their numbers; from there on the number stands for the key. Keys are spread over tables by their
+//! hashes, and each table is filled by one core, in the order of the transactions. Which number a key has is random.
 
 use super::speculate::Attempt;
 use alloy_primitives::map::DefaultHashBuilder;
@@ -17,11 +17,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+// Small in tests, so that few transactions have several of each.
 /// Accesses that pay a table of their own, and the most tables, as a power of two.
-const ACCESSES_A_TABLE: usize = 512;
+const ACCESSES_A_TABLE: usize = if cfg!(test) { 8 } else { 512 };
 const TABLE_BITS_MOST: u32 = 3;
 /// Transactions whose keys one core hashes at a time.
-const HASHED_AT_ONCE: usize = 256;
+const HASHED_AT_ONCE: usize = if cfg!(test) { 4 } else { 256 };
 
 /// The number of a key, and whether the key is changed.
 pub(super) type Use = (u32, bool);

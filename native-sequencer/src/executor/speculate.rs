@@ -26,8 +26,8 @@ use std::{
 
 /// Transactions that one core tries at a time, at least, if there are as many.
 const AT_ONCE: usize = 64;
-/// Transactions whose gas limits one core adds up at a time.
-const ADDED_AT_ONCE: usize = 1_024;
+/// Transactions whose gas limits one core adds up at a time; few in tests, so that there are several.
+const ADDED_AT_ONCE: usize = if cfg!(test) { 3 } else { 1_024 };
 
 /// What one transaction would do, or why it cannot be.
 pub(super) type Tried = Result<Attempt, Refused>;
@@ -101,12 +101,16 @@ pub(super) fn speculate(
 
 /// How many of the first transactions have gas limits that come to no more than `gas`; one at least, if there is one.
 fn certain_to_fit(transactions: &[Recovered], mut gas: u64) -> usize {
-    let limits = |some: &[Recovered]| some.iter().map(|one| one.gas_limit()).fold(0, u64::saturating_add);
-    let sums: Vec<u64> = transactions.par_chunks(ADDED_AT_ONCE).map(limits).collect();
     let mut fits = |limits: u64| gas.checked_sub(limits).map(|left| gas = left).is_some();
-    let chunks = sums.into_iter().take_while(|limits| fits(*limits)).count() * ADDED_AT_ONCE;
-    let rest = transactions.get(chunks..).unwrap_or_default();
-    let count = chunks + rest.iter().take_while(|one| fits(one.gas_limit())).count();
+    let (first, rest) = transactions.split_at(transactions.len().min(ADDED_AT_ONCE));
+    let mut count = first.iter().take_while(|one| fits(one.gas_limit())).count();
+    // Only a round that is long anyway looks at all that wait.
+    if count == first.len() {
+        let limits = |some: &[Recovered]| some.iter().map(|one| one.gas_limit()).fold(0, u64::saturating_add);
+        let sums: Vec<u64> = rest.par_chunks(ADDED_AT_ONCE).map(limits).collect();
+        let whole = rest.len().min(sums.into_iter().take_while(|limits| fits(*limits)).count() * ADDED_AT_ONCE);
+        count += whole + rest[whole..].iter().take_while(|one| fits(one.gas_limit())).count();
+    }
     count.max(1).min(transactions.len())
 }
 
