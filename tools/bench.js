@@ -148,17 +148,27 @@ async function everything() {
   const started = Date.now();
   const facts = await machine();
   const figures = [];
+  /** @type {string[]} */
+  const remarks = [];
   for (const { command, as, args, quick } of NATIVE) {
-    const found = await native([command, ...(options.quick ? quick : args)]);
-    figures.push(...(as === undefined ? found : found.map((figure) => ({ ...figure, name: named(figure.name, as) }))));
+    const all = [command, ...(options.quick ? quick : args)];
+    try {
+      const found = await native(all);
+      figures.push(...(as === undefined ? found : found.map((figure) => ({ ...figure, name: named(figure.name, as) }))));
+    } catch (error) {
+      // What was measured before it, and will be after, is worth having.
+      tell(String(error));
+      remarks.push(`\`ocelli bench ${all[0]}\` did not come to its end, so its figures are missing.`);
+    }
   }
   const checked = await tasks();
   figures.push(...checked.figures);
+  remarks.push(...checked.remarks);
   const downloads = sizes();
   show(downloads);
   figures.push(...downloads);
   facts.push(["It took", `${Math.round((Date.now() - started) / 1_000)} s, after everything was built`]);
-  return { facts, figures, remarks: checked.remarks };
+  return { facts, figures, remarks, isWhole: remarks.length === checked.remarks.length };
 }
 
 /** @param {Awaited<ReturnType<typeof everything>>} measured */
@@ -195,4 +205,5 @@ await script(async () => {
   const measured = await everything();
   if (options.json) process.stdout.write(lines(measured.figures));
   if (!options.quick) write(measured);
+  if (!measured.isWhole) process.exitCode = 1;
 });

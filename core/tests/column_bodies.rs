@@ -104,6 +104,25 @@ fn the_encoding_is_as_documented() {
 }
 
 #[test]
+fn code_gaps_and_ways_back_are_encoded_as_documented() {
+    let code_hash = B256::repeat_byte(0xcd);
+    let with_code = Value::Account(Account { nonce: 300, balance: U256::from(9), code_hash });
+    let without = Value::Account(Account { nonce: 1, ..Account::default() });
+    let body = ColumnBody {
+        keys: vec![ColumnKey { key: Key::Account(Address::repeat_byte(0xaa)), version: 2, value: with_code }],
+        cells: vec![RowCell {
+            row: 200,
+            accesses: vec![CellAccess { key: 2, after: Some(Box::new(without)) }, CellAccess { key: 1, after: None }],
+        }],
+        ..ColumnBody::default()
+    };
+    let keys = [&[66 + 1][..], &[0xaa; 20], &[2], &[0xac, 2], &[9], &[0xcd; 32]].concat();
+    // From key 2 on, key 1 is two back.
+    let cells = [&[0xc8, 1, 2][..], &[2, 33, 1], &[0xfe, 0xff, 0xff, 0xff, 0x0f, 255]].concat();
+    assert_eq!(wire::encode(&body), packed(&keys, &cells));
+}
+
+#[test]
 fn second_spellings_are_refused() {
     let (keys, cells) = listed();
     let decode = |keys: &[u8], cells: &[u8]| wire::decode::<ColumnBody>(&packed(keys, cells), LIMIT);

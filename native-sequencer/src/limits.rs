@@ -82,6 +82,9 @@ pub const RECOVERY_BATCH: usize = 32;
 
 /// Connections served at once, over all protocols; more wait to be accepted.
 pub const CONNECTIONS: usize = 8_192;
+/// Connections that wait to be accepted; the kernel may keep fewer (`net.core.somaxconn`). Those above believe for a second that they
+/// are connected before they try again, so there is room for as many as come at once after a restart, say.
+pub const CONNECTIONS_WAITING: u32 = 4_096;
 /// How long a connection may take nothing of what is written to it before it is dropped.
 pub const SLOW_READER: Duration = Duration::from_secs(20);
 /// How long a connection is kept that nothing is written to. Longer than any request takes, and than the time between pings.

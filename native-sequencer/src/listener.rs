@@ -24,13 +24,26 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep, sleep_until},
 };
 
 use backlog::Backlogs;
 pub use backlog::{Asked, Backlog, Debt, TooMuchAsked};
+
+/// Listens at `address`, with room for [`limits::CONNECTIONS_WAITING`]. Called on a tokio runtime.
+///
+/// # Errors
+/// Those of the operating system: the port is in use, say.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As tokio's own listeners: elsewhere that would let two listen at one port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(limits::CONNECTIONS_WAITING)
+}
 
 /// Serves `app` at `listener` until the future is dropped. Requests have `ConnectInfo<SocketAddr>` and their connection's
 /// [`Backlog`] as extensions.

@@ -25,10 +25,7 @@ use std::{
     },
     thread::JoinHandle,
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Notify, watch},
-};
+use tokio::sync::{Notify, watch};
 
 /// What a node is started with.
 #[derive(Debug)]
@@ -84,8 +81,7 @@ async fn serve(options: NodeOptions) -> anyhow::Result<()> {
     ));
     let pool = Arc::new(Pool::open(&options.data_dir, chain.clone())?);
     // Listening comes before anything runs: a port in use is found out while there is nothing to take apart.
-    let listener = TcpListener::bind(options.listen)
-        .await
+    let listener = listener::listen(options.listen)
         .with_context(|| format!("{} cannot be listened on; choose another with --port or listen", options.listen))?;
 
     let (collecting, collector) = collect::start(chain.clone(), store.clone())?;
