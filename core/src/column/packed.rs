@@ -47,9 +47,9 @@ pub(super) struct Packed<'a> {
 }
 
 impl<'a> Packed<'a> {
-    /// The body with these keys, and cells: rows, and the accesses of each. `counts` say how many keys and accesses there are.
+    /// The body with these keys, and cells: rows, and the accesses of each. There is room beforehand for so many keys and accesses.
     pub(super) fn new<'c, A>(
-        counts: [usize; 2],
+        [key_count, access_count]: [usize; 2],
         keys: impl IntoIterator<Item = &'c ColumnKey>,
         cells: impl IntoIterator<Item = (u32, A)>,
         proof: &'a Proof,
@@ -57,18 +57,7 @@ impl<'a> Packed<'a> {
     where
         A: ExactSizeIterator<Item = (u32, Option<&'c Value>)>,
     {
-        Self::with_room([KEY_BYTES_ABOUT * counts[0], ACCESS_BYTES_ABOUT * counts[1]], keys, cells, proof)
-    }
-
-    fn with_room<'c, A>(
-        room: [usize; 2],
-        keys: impl IntoIterator<Item = &'c ColumnKey>,
-        cells: impl IntoIterator<Item = (u32, A)>,
-        proof: &'a Proof,
-    ) -> Self
-    where
-        A: ExactSizeIterator<Item = (u32, Option<&'c Value>)>,
-    {
+        let room = [KEY_BYTES_ABOUT * key_count, ACCESS_BYTES_ABOUT * access_count];
         let [mut of_keys, mut of_cells] = room.map(Vec::with_capacity);
         keys.into_iter().for_each(|key| put_key(&mut of_keys, key));
         cells.into_iter().for_each(|(row, accesses)| put_cell(&mut of_cells, row, accesses));
@@ -86,7 +75,7 @@ impl<'a> From<&'a ColumnBody> for Packed<'a> {
         let of_row =
             |cell: &'a RowCell| (cell.row, cell.accesses.iter().map(|access| (access.key, access.after.as_deref())));
         // A body that came from outside may have many accesses that take next to nothing: no room for more than they take.
-        Self::with_room([0; 2], &body.keys, body.cells.iter().map(of_row), &body.proof)
+        Self::new([0; 2], &body.keys, body.cells.iter().map(of_row), &body.proof)
     }
 }
 
