@@ -74,20 +74,22 @@ pub fn lanes<K: Copy + Ord>(transactions: &[Footprint<'_, K>]) -> Lanes {
     connected.lanes(transactions)
 }
 
-/// [`lanes`] of fewer than 2^32 transactions whose keys are numbered. Takes as many steps as there are uses and keys.
-///
-/// # Panics
-/// If a number is not below `keys`.
+/// [`lanes`] of fewer than 2^32 transactions whose keys are numbered, below `keys`: no other number stands for a key. Takes as many
+/// steps as there are uses and keys.
 pub fn lanes_of_numbered(transactions: &[Footprint<'_, u32>], keys: usize) -> Lanes {
     let mut is_written = alloc::vec![false; keys];
-    let written = transactions.iter().flat_map(|footprint| footprint.keys).filter(|(_, writes)| *writes);
-    written.for_each(|(key, _)| is_written[*key as usize] = true);
+    for (key, _) in transactions.iter().flat_map(|footprint| footprint.keys).filter(|(_, writes)| *writes) {
+        if let Some(is_written) = is_written.get_mut(*key as usize) {
+            *is_written = true;
+        }
+    }
     let mut connected = Connected::new(transactions.len());
     // Who used each key last.
     let mut last: Vec<Option<u32>> = alloc::vec![None; keys];
     for (footprint, place) in transactions.iter().zip(0..) {
-        for key in footprint.keys.iter().map(|(key, _)| *key as usize).filter(|key| is_written[*key]) {
-            if let Some(before) = last[key].replace(place) {
+        for key in footprint.keys.iter().map(|(key, _)| *key as usize) {
+            let joins = is_written.get(key).is_some_and(|written| *written);
+            if joins && let Some(before) = last.get_mut(key).and_then(|last| last.replace(place)) {
                 connected.join(before, place);
             }
         }
