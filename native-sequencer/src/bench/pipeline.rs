@@ -157,7 +157,7 @@ fn bytes(workload: Workload, transactions: u32, made: &MadeBlock) -> Result<Vec<
     for top in TOPS {
         let Saved { bodies, upkeep } =
             saved(top, &made.assembled).map_err(|_| BenchError::Invalid("a body does not decode"))?;
-        figures.push(of_one(&format!("column_body_top_{}", top.name), columns - bodies));
+        figures.push(of_one(&format!("column_body_top_{}", top.name), columns.saturating_sub(bodies)));
         figures.push(of_one(&format!("top_{}", top.name), upkeep));
     }
     Ok(figures)

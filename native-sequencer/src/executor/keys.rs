@@ -17,11 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-// Small in tests, so that few transactions have several of each.
-/// Accesses that pay a table of their own, and the most tables, as a power of two.
+/// Accesses that pay a table of their own, and the most tables, as a power of two. Few in tests, so that a small block has several.
 const ACCESSES_A_TABLE: usize = if cfg!(test) { 8 } else { 512 };
 const TABLE_BITS_MOST: u32 = 3;
-/// Transactions whose keys one core hashes at a time.
+/// Transactions whose keys one core hashes at a time; few in tests, too.
 const HASHED_AT_ONCE: usize = if cfg!(test) { 4 } else { 256 };
 
 /// The number of a key, and whether the key is changed.
