@@ -40,7 +40,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let at = || (0..20_u64).prop_map(|at| at * 16);
-    let length = prop_oneof![6 => Just(64_u64), 1 => 0..200_u64, 1 => Just(u64::MAX)];
+    let length =
+        prop_oneof![4 => Just(64_u64), 2 => Just(85_u64), 2 => 0..200_u64, 1 => 94..98_u64, 1 => Just(u64::MAX)];
     let from = prop_oneof![8 => at(), 1 => 0..2_000_u64, 1 => Just(u64::MAX - 63)];
     let step = prop_oneof![
         3 => (at(), 0..3_u64).prop_map(|(at, word)| Step::Store { at, word }),

@@ -1,7 +1,8 @@
-//! The instruction KECCAK256, which takes a hash of 64 bytes from those that were taken before where it can.
+//! The instruction KECCAK256, which takes the hash of a short preimage from those that were taken before where it can.
 //!
-//! Solidity names an entry of a mapping by such a hash, and contracts take it anew for each access to the entry. Whoever knows
-//! beforehand what will be hashed can have it done in vector lanes ([`Hashed::each`]). Everything else is revm's.
+//! Solidity names an entry of a mapping by a hash of 64 bytes, and contracts take it anew for each access to the entry; exchanges
+//! find a pair's address by one of 85 (EIP-1014). Whoever knows beforehand what will be hashed can have it done in vector lanes
+//! ([`Hashed::each`]). Everything else is revm's.
 
 use super::{Source, rules::RowContext};
 use crate::hash::Batch;
@@ -12,11 +13,13 @@ use revm::interpreter::{
     interpreter_types::MemoryTr,
 };
 
-/// What a hash is remembered of: the key of a mapping, and where that is.
+/// What names an entry of a mapping: its key, and where the mapping is.
 pub type Preimage = [u8; 64];
 
 /// How many hashes are remembered: what a transaction comes back to soon.
-const REMEMBERED: usize = 8;
+const REMEMBERED: usize = 12;
+/// Bytes of the longest preimage whose hash is remembered.
+const LONGEST: usize = 96;
 
 /// A hash with its preimage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,38 +48,56 @@ impl Hashed {
 /// The last hashes.
 #[derive(Clone, Debug, Default)]
 pub struct Remembered {
-    hashes: Vec<Hashed>,
+    hashes: Vec<Short>,
     /// Which one goes next, where there are as many as are remembered.
     next: usize,
+}
+
+/// The hash of a short preimage.
+#[derive(Clone, Copy, Debug)]
+struct Short {
+    length: usize,
+    /// The preimage, and zeros.
+    bytes: [u8; LONGEST],
+    hash: B256,
 }
 
 impl Remembered {
     /// Adds a hash.
     pub fn add(&mut self, hashed: Hashed) {
+        self.remember(&hashed.preimage, hashed.hash);
+    }
+
+    /// Adds the hash of a preimage, unless that is long.
+    fn remember(&mut self, preimage: &[u8], hash: B256) {
+        let mut short = Short { length: preimage.len(), bytes: [0; LONGEST], hash };
+        let Some(bytes) = short.bytes.get_mut(..preimage.len()) else { return };
+        bytes.copy_from_slice(preimage);
         if self.hashes.len() < REMEMBERED {
-            self.hashes.push(hashed);
+            self.hashes.push(short);
         } else if let Some(oldest) = self.hashes.get_mut(self.next) {
-            *oldest = hashed;
+            *oldest = short;
             self.next = (self.next + 1) % REMEMBERED;
         }
     }
 
-    fn get(&self, preimage: &Preimage) -> Option<B256> {
-        let found = self.hashes.iter().find(|hashed| hashed.preimage == *preimage);
-        found.map(|hashed| hashed.hash)
+    fn get(&self, preimage: &[u8]) -> Option<B256> {
+        let is_of = |short: &&Short| {
+            short.length == preimage.len() && short.bytes.get(..preimage.len()).is_some_and(|bytes| bytes == preimage)
+        };
+        self.hashes.iter().find(is_of).map(|short| short.hash)
     }
 }
 
-/// What a KECCAK256 is to hash, if that is a preimage of this kind, within the memory that there is.
-fn preimage<S: Source>(context: &InstructionContext<'_, RowContext<S>, EthInterpreter>) -> Option<Preimage> {
+/// Where in memory a KECCAK256 finds what it is to hash, and how many bytes, if that is short and there.
+fn short_preimage<S: Source>(
+    context: &InstructionContext<'_, RowContext<S>, EthInterpreter>,
+) -> Option<(usize, usize)> {
     let interpreter = &*context.interpreter;
     let argument = |at| interpreter.stack.peek(at).ok().and_then(|word| usize::try_from(word).ok());
     let (offset, length) = (argument(0)?, argument(1)?);
-    let is_there = length == size_of::<Preimage>() && offset.checked_add(length)? <= interpreter.memory.size();
-    if !is_there {
-        return None;
-    }
-    interpreter.memory.slice_len(offset, length).as_ref().try_into().ok()
+    let is_there = offset.checked_add(length)? <= interpreter.memory.size();
+    (is_there && 0 < length && length <= LONGEST).then_some((offset, length))
 }
 
 /// revm's KECCAK256, with the same stack, memory and gas after it on every input.
@@ -86,10 +107,11 @@ fn preimage<S: Source>(context: &InstructionContext<'_, RowContext<S>, EthInterp
 pub(super) fn keccak256<S: Source>(
     context: InstructionContext<'_, RowContext<S>, EthInterpreter>,
 ) -> InstructionExecResult {
-    let Some(preimage) = preimage(&context) else { return system::keccak256(context) };
+    let Some((offset, length)) = short_preimage(&context) else { return system::keccak256(context) };
     let InstructionContext { interpreter, host } = context;
-    if let Some(hash) = host.chain.get(&preimage) {
-        if !interpreter.gas.record_regular_cost(host.cfg.gas_params.keccak256_cost(preimage.len())) {
+    let remembered = host.chain.get(&interpreter.memory.slice_len(offset, length));
+    if let Some(hash) = remembered {
+        if !interpreter.gas.record_regular_cost(host.cfg.gas_params.keccak256_cost(length)) {
             return Err(InstructionResult::OutOfGas);
         }
         // Both are there: they were looked at.
@@ -98,7 +120,7 @@ pub(super) fn keccak256<S: Source>(
     }
     system::keccak256(InstructionContext { interpreter, host })?;
     let hash = B256::from(interpreter.stack.peek(0)?);
-    host.chain.add(Hashed { preimage, hash });
+    host.chain.remember(&interpreter.memory.slice_len(offset, length), hash);
     Ok(())
 }
 
@@ -106,15 +128,18 @@ pub(super) fn keccak256<S: Source>(
 mod tests {
     use super::*;
     use crate::hash::keccak256;
+    use alloc::vec;
 
     #[test]
     fn the_last_ones_are_remembered_and_no_others() {
-        let preimages: Vec<Preimage> = (0..20_u8).map(|number| [number; 64]).collect();
+        // Each is the beginning of the next one, up to some that are too long.
+        let preimages: Vec<Vec<u8>> = (LONGEST - 30..LONGEST + 4).map(|length| vec![7; length]).collect();
         let mut remembered = Remembered::default();
-        for (at, hashed) in Hashed::each(preimages.iter().copied()).into_iter().enumerate() {
-            remembered.add(hashed);
+        for (at, preimage) in preimages.iter().enumerate() {
+            remembered.remember(preimage, keccak256(preimage));
             for (before, preimage) in preimages.iter().enumerate() {
-                let is_recent = before <= at && before + REMEMBERED > at;
+                let short = |at: usize| at.min(30);
+                let is_recent = before <= at && before <= 30 && before + REMEMBERED > short(at);
                 assert_eq!(remembered.get(preimage), is_recent.then(|| keccak256(preimage)), "{before} after {at}");
             }
         }

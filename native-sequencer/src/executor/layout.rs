@@ -1,10 +1,11 @@
-//! Which slots a call will use, as far as that can be told beforehand: entries of mappings that its sender, or an address among its
-//! arguments, stands for.
+//! Which slots a call will use, as far as that can be told beforehand: entries of mappings that what the call names stands for, in
+//! the contract that it calls or in one among its arguments.
 //!
-//! Solidity keeps what a mapping has for a key at the slot `keccak256(key ‖ place of the mapping)`, and places count from zero
-//! (Solidity's documentation, "Layout of State Variables in Storage"). So a transfer of tokens names the slots of two balances
-//! before it runs, and they can be hashed in vector lanes and looked up together, while memory answers for others. Which mappings
-//! calls of a kind use is learned from one that ran. What is wrong about it costs time and nothing else.
+//! Solidity keeps what a mapping has for a key at the slot `keccak256(key ‖ place of the mapping)`, places count from zero, and a
+//! mapping in a mapping has such a slot for its place (Solidity's documentation, "Layout of State Variables in Storage"). So a
+//! transfer of tokens names the slots of two balances before it runs, and a swap those of balances and an allowance in two
+//! tokens. They can be hashed in vector lanes and looked up together, while memory answers for others. Which mappings calls of a
+//! kind use is learned from one that ran. What is wrong about it costs time and nothing else.
 
 use alloy_primitives::{Address, B256, U256, map::HashMap};
 use ocelli_core::{
@@ -18,30 +19,35 @@ use ocelli_core::{
 const KINDS: usize = 1 << 12;
 /// Transactions of a block that are looked at for kinds of calls that are not known, and how many of those are learned.
 const LOOKED_AT: usize = 1_024;
-const LEARNED_AT_ONCE: usize = 32;
+const LEARNED_AT_ONCE: usize = 16;
 /// Places where a mapping is looked for.
 const PLACES: u64 = 16;
-/// Arguments that are looked at.
-const ARGUMENTS: usize = 4;
+/// Arguments that are looked at, in words of calldata: a router's path stands behind what comes before it.
+const ARGUMENTS: usize = 8;
 /// Entries that are known of a kind of call.
-const ENTRIES: usize = 4;
+const ENTRIES: usize = 8;
 
 /// A callee and a selector.
 type Kind = (Address, [u8; 4]);
 
-/// What the key of an entry is.
+/// What a call names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+enum Name {
     Sender,
+    Callee,
     Argument(usize),
 }
 
 /// An entry that calls of a kind use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
-    by: By,
+    /// The contract that has it.
+    owner: Name,
     /// Where the mapping is.
     place: u64,
+    key: Name,
+    /// The key in the mapping that stands there, if one does.
+    inner_key: Option<Name>,
 }
 
 /// The entries that kinds of calls use.
@@ -53,19 +59,18 @@ pub(super) struct Layouts {
 }
 
 impl Layouts {
-    /// For each transaction, the slots that it is expected to use, of the contract that it calls.
+    /// For each transaction, the slots that it is expected to use.
     pub(super) fn slots<'t>(&self, transactions: impl Iterator<Item = &'t Recovered>) -> Slots {
-        let (mut preimages, mut owners, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut foreseen, mut ends) = (Foreseen::default(), Vec::new());
         for transaction in transactions {
-            if let Some(kind) = kind(transaction) {
-                for entry in self.recent.get(&kind).or_else(|| self.older.get(&kind)).into_iter().flatten() {
-                    preimages.extend(entry.preimage(transaction));
-                    owners.resize(preimages.len(), kind.0);
-                }
+            foreseen.begin();
+            let known = kind(transaction).and_then(|kind| self.recent.get(&kind).or_else(|| self.older.get(&kind)));
+            for entry in known.into_iter().flatten() {
+                foreseen.add(*entry, transaction);
             }
-            ends.push(owners.len());
+            ends.push(foreseen.slots.len());
         }
-        Slots { hashes: Hashed::each(preimages), owners, ends }
+        foreseen.hash(&ends)
     }
 
     /// Learns from transactions that succeeded, each with what it did.
@@ -73,8 +78,8 @@ impl Layouts {
         let mut left = LEARNED_AT_ONCE;
         for (transaction, accesses) in did.take(LOOKED_AT) {
             let Some(kind) = kind(transaction).filter(|kind| !self.recent.contains_key(kind)) else { continue };
-            let used = slots_of(kind.0, accesses);
-            // What calls no contract, or one that uses nothing of its own, teaches nothing and costs nothing.
+            let used = used(transaction, accesses);
+            // What uses no slot of what it names teaches nothing and costs nothing.
             if used.is_empty() {
                 continue;
             }
@@ -91,42 +96,99 @@ impl Layouts {
 }
 
 /// The slots that transactions are expected to use, one transaction after the other.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slots {
-    /// Their numbers, each with what it is the hash of.
-    pub(super) hashes: Vec<Hashed>,
-    /// Whose slots they are.
-    owners: Vec<Address>,
+    pub(super) keys: Vec<Key>,
     /// Where those of each transaction end.
     pub(super) ends: Vec<usize>,
+    /// The hashes that name them.
+    pub(super) hashes: Vec<Hashed>,
+    /// Where those of each transaction end.
+    pub(super) hash_ends: Vec<usize>,
 }
 
-impl Slots {
-    /// Their keys.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.owners.iter().zip(&self.hashes).map(|(owner, hashed)| Key::Slot(*owner, slot(hashed)))
+/// Slots that are foreseen, before they are hashed.
+#[derive(Debug, Default)]
+struct Foreseen {
+    /// What hashes of outer mappings' entries are of, each once in a transaction.
+    preimages: Vec<Preimage>,
+    /// Where those of the transaction begin that is looked at.
+    from: usize,
+    slots: Vec<ForeseenSlot>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct ForeseenSlot {
+    owner: Address,
+    /// Which of the preimages is the outer mapping's.
+    outer: usize,
+    /// The key in the mapping that stands there.
+    inner_key: Option<B256>,
+}
+
+impl Foreseen {
+    /// Goes on to the next transaction.
+    fn begin(&mut self) {
+        self.from = self.preimages.len();
+    }
+
+    /// Adds what the transaction uses by this entry, if it names all of it.
+    fn add(&mut self, entry: Entry, transaction: &Recovered) {
+        let word = |name| word(name, transaction);
+        let inner_key = entry.inner_key.map(word);
+        let (Some(owner), Some(key)) = (owner(entry.owner, transaction), word(entry.key)) else { return };
+        if inner_key == Some(None) {
+            return;
+        }
+        let preimage = preimage(key, B256::from(U256::from(entry.place)));
+        let same = self.preimages[self.from..].iter().position(|other| *other == preimage);
+        let outer = same.map_or(self.preimages.len(), |at| self.from + at);
+        if same.is_none() {
+            self.preimages.push(preimage);
+        }
+        let slot = ForeseenSlot { owner, outer, inner_key: inner_key.flatten() };
+        // Preimages of the transactions before stand before `from`.
+        let is_known = self.slots.iter().rev().take_while(|slot| slot.outer >= self.from).any(|other| *other == slot);
+        if !is_known {
+            self.slots.push(slot);
+        }
+    }
+
+    /// The slots, of which those of each transaction end at `ends`.
+    fn hash(self, ends: &[usize]) -> Slots {
+        let outer = Hashed::each(self.preimages);
+        let inner = |slot: &ForeseenSlot| Some(preimage(slot.inner_key?, outer[slot.outer].hash()));
+        let mut inner = Hashed::each(self.slots.iter().filter_map(inner)).into_iter();
+        let mut slots = Slots { ends: ends.to_vec(), ..Slots::default() };
+        let (mut rest, mut hashed) = (self.slots.as_slice(), 0);
+        for end in ends {
+            let (now, later) = rest.split_at(end - slots.keys.len());
+            rest = later;
+            for slot in now {
+                // Whatever comes first of a transaction is new to it.
+                slots.hashes.extend(outer.get(hashed..=slot.outer).into_iter().flatten());
+                hashed = hashed.max(slot.outer + 1);
+                let named_by = slot.inner_key.and_then(|_| inner.next());
+                slots.hashes.extend(named_by);
+                slots.keys.push(Key::Slot(slot.owner, number(&named_by.unwrap_or(outer[slot.outer]))));
+            }
+            slots.hash_ends.push(slots.hashes.len());
+        }
+        slots
     }
 }
 
-fn slot(hashed: &Hashed) -> U256 {
+/// The number of the slot that a hash names.
+fn number(hashed: &Hashed) -> U256 {
     U256::from_be_bytes(hashed.hash().0)
 }
 
-impl Entry {
-    /// What the number of its slot is the hash of, for this transaction.
-    fn preimage(self, transaction: &Recovered) -> Option<Preimage> {
-        let key = match self.by {
-            By::Sender => transaction.sender().into_word(),
-            By::Argument(at) => {
-                let arguments = transaction.input().get(4..)?;
-                arguments.chunks_exact(32).nth(at).map(B256::from_slice)?
-            }
-        };
-        let mut preimage = [0; 64];
-        preimage[..32].copy_from_slice(key.as_slice());
-        preimage[56..].copy_from_slice(&self.place.to_be_bytes());
-        Some(preimage)
-    }
+/// What the number of a mapping's entry is the hash of.
+fn preimage(key: B256, place: B256) -> Preimage {
+    let mut preimage = [0; 64];
+    preimage[..32].copy_from_slice(key.as_slice());
+    preimage[32..].copy_from_slice(place.as_slice());
+    preimage
 }
 
 fn kind(transaction: &Recovered) -> Option<Kind> {
@@ -134,23 +196,69 @@ fn kind(transaction: &Recovered) -> Option<Kind> {
     Some((to, *transaction.input().first_chunk()?))
 }
 
-/// The slots of `contract` among accesses.
-fn slots_of(contract: Address, accesses: &[Access]) -> Vec<U256> {
-    let of_contract = |access: &Access| match access.key {
-        Key::Slot(owner, slot) if owner == contract => Some(slot),
-        _ => None,
-    };
-    accesses.iter().filter_map(of_contract).collect()
+/// What stands in a transaction under a name.
+fn word(name: Name, transaction: &Recovered) -> Option<B256> {
+    match name {
+        Name::Sender => Some(transaction.sender().into_word()),
+        Name::Callee => transaction.to().to().map(Address::into_word),
+        Name::Argument(at) => {
+            let arguments = transaction.input().get(4..)?;
+            arguments.chunks_exact(32).nth(at).map(B256::from_slice)
+        }
+    }
 }
 
-/// The entries of mappings among the slots that a transaction used of the contract that it called.
-fn entries(transaction: &Recovered, used: &[U256]) -> Vec<Entry> {
-    let bys = std::iter::once(By::Sender).chain((0..ARGUMENTS).map(By::Argument));
-    let entries = bys.flat_map(|by| (0..PLACES).map(move |place| Entry { by, place }));
-    let (entries, preimages): (Vec<Entry>, Vec<Preimage>) =
-        entries.filter_map(|entry| Some((entry, entry.preimage(transaction)?))).unzip();
-    let found = entries.into_iter().zip(Hashed::each(preimages)).filter(|(_, hashed)| used.contains(&slot(hashed)));
-    found.map(|(entry, _)| entry).take(ENTRIES).collect()
+/// The contract that stands in a transaction under a name.
+fn owner(name: Name, transaction: &Recovered) -> Option<Address> {
+    match name {
+        Name::Argument(_) => word(name, transaction).and_then(address),
+        Name::Sender | Name::Callee => word(name, transaction).map(Address::from_word),
+    }
+}
+
+/// The address that a word is, if it looks like one: small numbers do not.
+fn address(word: B256) -> Option<Address> {
+    let looks_like_one = word[..12] == [0; 12] && word[12..20] != [0; 8];
+    looks_like_one.then(|| Address::from_word(word))
+}
+
+/// What a transaction names. A word can have several names: which one counts, other calls of the kind tell.
+fn names(transaction: &Recovered) -> Vec<(Name, B256)> {
+    let names = [Name::Sender, Name::Callee].into_iter().chain((0..ARGUMENTS).map(Name::Argument));
+    names.filter_map(|name| Some((name, word(name, transaction)?))).collect()
+}
+
+/// The slots among accesses that belong to what the transaction names, each with the owner's name.
+fn used(transaction: &Recovered, accesses: &[Access]) -> Vec<(Name, U256)> {
+    let names = names(transaction);
+    let slot = |access: &Access| {
+        let Key::Slot(owner, slot) = access.key else { return None };
+        let owner = names.iter().find(|(_, word)| *word == owner.into_word())?;
+        Some((owner.0, slot))
+    };
+    accesses.iter().filter_map(slot).collect()
+}
+
+/// The entries of mappings among the slots that a transaction used.
+fn entries(transaction: &Recovered, used: &[(Name, U256)]) -> Vec<Entry> {
+    let names = names(transaction);
+    let places = || 0..PLACES;
+    let outer = names.iter().flat_map(|(name, word)| places().map(move |place| (*name, *word, place)));
+    let hashes = Hashed::each(outer.clone().map(|(_, word, place)| preimage(word, B256::from(U256::from(place)))));
+    let outer = || outer.clone().zip(&hashes).map(|((key, _, place), hashed)| (key, place, hashed));
+    // Who has an allowance, or holds a role, is an address.
+    let addresses = names.iter().filter(|(_, word)| address(*word).is_some());
+    let inner = || outer().flat_map(|outer| addresses.clone().map(move |(name, word)| (outer, *name, *word)));
+    let inner_hashes = Hashed::each(inner().map(|((_, _, hashed), _, word)| preimage(word, hashed.hash())));
+
+    let simple = outer().map(|(key, place, hashed)| (key, place, None, number(hashed)));
+    let nested = inner().zip(&inner_hashes);
+    let nested = nested.map(|(((key, place, _), inner_key, _), hashed)| (key, place, Some(inner_key), number(hashed)));
+    let entries = simple.chain(nested).flat_map(|(key, place, inner_key, slot)| {
+        let owners = used.iter().filter(move |(_, used)| *used == slot).map(|(owner, _)| *owner);
+        owners.map(move |owner| Entry { owner, place, key, inner_key })
+    });
+    entries.take(ENTRIES).collect()
 }
 
 #[cfg(test)]
@@ -177,11 +285,17 @@ mod tests {
         Access { key, version: 0, before: Value::absent(&key), after: None }
     }
 
+    /// The entry of the mapping that an entry of an outer one is.
+    fn nested(owner: Address, key: Address, place: u64, inner_key: Address) -> Key {
+        let Key::Slot(_, outer) = entry(owner, key, place) else { unreachable!("an entry is a slot") };
+        Key::Slot(owner, keccak256([inner_key.into_word().0, outer.to_be_bytes()].concat()).into())
+    }
+
     fn slots(layouts: &Layouts, transactions: &[Recovered]) -> Vec<Vec<Key>> {
         let slots = layouts.slots(transactions.iter());
-        let keys: Vec<Key> = slots.keys().collect();
+        assert_eq!((slots.ends.len(), slots.hash_ends.len()), (transactions.len(), transactions.len()));
         let starts = std::iter::once(0).chain(slots.ends.iter().copied());
-        starts.zip(&slots.ends).map(|(start, end)| keys[start..*end].to_vec()).collect()
+        starts.zip(&slots.ends).map(|(start, end)| slots.keys[start..*end].to_vec()).collect()
     }
 
     #[test]
@@ -212,6 +326,56 @@ mod tests {
         let expected =
             [vec![entry(TOKEN, sender, 3), entry(TOKEN, to[0], 15)], vec![], vec![entry(TOKEN, sender, 3)], vec![]];
         assert_eq!(slots(&layouts, &[vec![like], unlike.to_vec()].concat()), expected);
+    }
+
+    #[test]
+    fn slots_of_contracts_among_the_arguments_and_of_mappings_in_mappings_are_foreseen() {
+        const ROUTER: Address = Address::repeat_byte(0xaa);
+        let (mut one, mut other) = (Wallet::new(1), Wallet::new(2));
+        let swap = |wallet: &mut Wallet, path: [Address; 2]| {
+            // A small number looks like no contract, and no path is behind the eighth word.
+            let small = Address::left_padding_from(&[7]);
+            let words = [small, small, wallet.address(), path[0], path[1], small, small, small, path[0]];
+            wallet.send(TxKind::Call(ROUTER), U256::ZERO, calldata(1, &words), 100_000)
+        };
+        let expected = |from: Address, [paid, got]: [Address; 2]| {
+            vec![entry(paid, from, 2), entry(got, from, 2), nested(paid, from, 3, ROUTER)]
+        };
+        let known = swap(&mut one, [TOKEN, OTHER]);
+        let others = nested(TOKEN, Address::repeat_byte(9), 3, ROUTER);
+        let used = [expected(one.address(), [TOKEN, OTHER]), vec![others, entry(ROUTER, OTHER, 16)]].concat();
+        let accesses: Vec<Access> = used.into_iter().map(read).collect();
+        let mut layouts = Layouts::default();
+        layouts.learn([(&known, accesses.as_slice())].into_iter());
+
+        let path = [Address::repeat_byte(0xee), TOKEN];
+        let like = [swap(&mut one, [OTHER, TOKEN]), swap(&mut other, path)];
+        let expected = [expected(one.address(), [OTHER, TOKEN]), expected(other.address(), path)];
+        assert_eq!(slots(&layouts, &like), expected);
+        // Each hash that the contract will take is there once.
+        let hashes: Vec<B256> = layouts.slots(like.iter()).hashes.iter().map(Hashed::hash).collect();
+        let named_by = expected.iter().flat_map(|keys| {
+            let Key::Slot(owner, outer) = keys[0] else { unreachable!("an entry is a slot") };
+            let Key::Slot(_, inner) = keys[2] else { unreachable!("an entry is a slot") };
+            let sender = if owner == OTHER { one.address() } else { other.address() };
+            let Key::Slot(_, allowances) = entry(owner, sender, 3) else { unreachable!("an entry is a slot") };
+            [outer, allowances, inner].map(B256::from)
+        });
+        assert_eq!(hashes, named_by.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn who_sends_to_itself_teaches_what_others_do() {
+        let (mut one, mut other) = (Wallet::new(1), Wallet::new(2));
+        let transfer =
+            |wallet: &mut Wallet, to| wallet.send(TxKind::Call(TOKEN), U256::ZERO, calldata(1, &[to]), 100_000);
+        let own = one.address();
+        let known = transfer(&mut one, own);
+        let mut layouts = Layouts::default();
+        layouts.learn([(&known, [read(entry(TOKEN, own, 0))].as_slice())].into_iter());
+        let like = [transfer(&mut one, own), transfer(&mut other, own)];
+        let expected = [vec![entry(TOKEN, own, 0)], vec![entry(TOKEN, other.address(), 0), entry(TOKEN, own, 0)]];
+        assert_eq!(slots(&layouts, &like), expected);
     }
 
     #[test]

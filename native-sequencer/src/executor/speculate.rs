@@ -265,7 +265,10 @@ struct Named<'a> {
     found: Vec<(Key, (Version, Value))>,
     /// Where those of each transaction end.
     ends: Vec<usize>,
-    slots: Slots,
+    /// The hashes that name these slots.
+    hashes: Vec<Hashed>,
+    /// Where those of each transaction end.
+    hash_ends: Vec<usize>,
     /// How many transactions have begun.
     begun: Cell<usize>,
 }
@@ -278,27 +281,27 @@ impl<'a> Named<'a> {
     ) -> Self {
         let slots = layouts.slots(transactions.clone());
         let (mut keys, mut ends) = (Vec::new(), Vec::with_capacity(slots.ends.len()));
-        let (mut of_slots, mut from) = (slots.keys(), 0);
+        let mut from = 0;
         for (transaction, to) in transactions.zip(&slots.ends) {
             keys.extend(named(transaction).map(Key::Account));
-            keys.extend(of_slots.by_ref().take(to - from));
+            keys.extend_from_slice(&slots.keys[from..*to]);
             ends.push(keys.len());
             from = *to;
         }
-        drop(of_slots);
         let found = base.below.snapshot.at_each(&keys);
         let found = keys.into_iter().zip(found).map(|(key, found)| match key {
             // The rows before the block's transactions write no account.
             Key::Account(_) => (key, found),
             Key::Slot(..) => (key, base.writes.get(&key).unwrap_or(found)),
         });
-        Self { base, found: found.collect(), ends, slots, begun: Cell::new(0) }
+        let Slots { hashes, hash_ends, .. } = slots;
+        Self { base, found: found.collect(), ends, hashes, hash_ends, begun: Cell::new(0) }
     }
 
     /// Goes on to the next transaction; the hashes that it is expected to take.
     fn go_on(&self) -> &[Hashed] {
         self.begun.set(self.begun.get() + 1);
-        self.of_running(&self.slots.hashes, &self.slots.ends)
+        self.of_running(&self.hashes, &self.hash_ends)
     }
 
     /// Of `all`, which end at `ends` for each transaction, those of the running one.
