@@ -96,8 +96,8 @@ impl<W: Word> Element<W> {
     /// Whether limbs are as the table says.
     #[inline(always)]
     fn is_reduced(self) -> bool {
-        let [low @ .., high] = self.0;
-        low.into_iter().all(|limb| limb.all_below(1 << 52)) && high.all_below((1 << 48) + (1 << 12))
+        const LOW: u64 = 1 << 52;
+        all_below(self.0, [LOW, LOW, LOW, LOW, (1 << 48) + (1 << 12)])
     }
 
     /// self · other
@@ -206,10 +206,21 @@ impl<W: Word> Element<W> {
     }
 }
 
+/// Whether in every lane each limb is below its bound. A loop, because a closure is compiled for no kernel's instructions, and
+/// tests would spend their time calling each by itself.
+#[inline(always)]
+fn all_below<W: Word>(limbs: [W; 5], bounds: [u64; 5]) -> bool {
+    let mut all = true;
+    for limb in 0..5 {
+        all &= limbs[limb].all_below(bounds[limb]);
+    }
+    all
+}
+
 impl<W: Word> Sum<W> {
     #[inline(always)]
     fn is_below(self, units: u64) -> bool {
-        self.0.into_iter().all(|limb| limb.all_below(units << 52))
+        all_below(self.0, [units << 52; 5])
     }
 
     /// self + other
@@ -253,13 +264,13 @@ impl<W: Word> Sum<W> {
     /// Whether no limb is above that of 2^8 · p.
     #[inline(always)]
     fn is_subtractable(self) -> bool {
-        (0..5).all(|limb| self.0[limb].all_below((P[limb] << 8) + 1))
+        all_below(self.0, P.map(|limb| (limb << 8) + 1))
     }
 
     /// Carried: limbs 0 to 3 below 2^52, limb 4 below 2^48 + 2^12.
     #[inline(always)]
     pub(super) fn reduce(self) -> Element<W> {
-        debug_assert!(self.0.into_iter().all(|limb| limb.all_below(1 << 62)));
+        debug_assert!(all_below(self.0, [1 << 62; 5]));
         let [a, b, c, d, e] = self.0;
         let (low, high) = (a.constant(LOW_52), e.shr::<48>());
         // high < 2^14, so high · FOLD_256 < 2^47 and a < 2^62 + 2^47.

@@ -1,8 +1,7 @@
 //! What runs in parallel equals what runs one after the other, whatever the transactions do to each other, however threads take
 //! turns and whatever is expected of them: the same receipts, the same state, and rows and columns that every verifier accepts.
 //!
-//! `OCELLI_EXECUTED` names how many transactions are executed; a million of them take an optimised build some minutes:
-//! `OCELLI_EXECUTED=1000000 cargo test --release --workspace --lib equals_one_after_the_other`.
+//! A million transactions are executed, in some three minutes on two cores; `OCELLI_EXECUTED` names another number.
 
 use super::{
     super::{ExecutedBlock, Forecast, Recent, execute},
@@ -27,7 +26,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{collections::HashMap, sync::Arc};
 
 /// Transactions executed, unless the environment says otherwise.
-const TRANSACTIONS: u32 = 100_000;
+const TRANSACTIONS: usize = 1_000_000;
 /// Most transactions of one block.
 const BLOCK: usize = 48;
 /// Most threads.
@@ -187,18 +186,26 @@ fn check(world: &World, threads: &ThreadPool, forecast: &mut Forecast) -> usize 
     order.len()
 }
 
-#[test]
-fn what_runs_in_parallel_equals_one_after_the_other() {
-    let wanted = std::env::var("OCELLI_EXECUTED").ok().map_or(TRANSACTIONS, |text| text.parse().expect("a number"));
+/// Checks worlds until so many transactions were executed.
+fn check_worlds(transactions: usize) {
     let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     let pools: Vec<ThreadPool> = (1..=THREADS).map(pool).collect();
     let mut runner = TestRunner::default();
     // It comes to know contracts that are elsewhere, or others, in the next world.
     let mut forecast = Forecast::default();
     let mut executed = 0;
-    while executed < wanted as usize {
+    while executed < transactions {
         let (world, pool) = (worlds(), 0..THREADS).new_tree(&mut runner).expect("a world").current();
         executed += check(&world, &pools[pool], &mut forecast);
         executed += check(&world, &pools[pool], &mut forecast);
     }
+}
+
+#[test]
+fn what_runs_in_parallel_equals_one_after_the_other() {
+    let wanted = std::env::var("OCELLI_EXECUTED").ok().map_or(TRANSACTIONS, |text| text.parse().expect("a number"));
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        (0..workers).for_each(|_| drop(scope.spawn(|| check_worlds(wanted.div_ceil(workers)))));
+    });
 }
