@@ -38,6 +38,12 @@ const TASKS = [
  */
 const NATIVE = [
   { command: "kernels", args: [], quick: ["--rounds", "1", "--keys", "20000", "--batch", "1000"] },
+  {
+    command: "kernels",
+    as: "10m",
+    args: ["--kernel", "tree", "--keys", "10000000", "--alone"],
+    quick: ["--kernel", "tree", "--keys", "30000", "--batch", "1000", "--rounds", "1", "--alone"],
+  },
   { command: "pipeline", args: ["--seconds", "15"], quick: ["--seconds", "1", "--accounts", "10000", "--transactions", "1000"] },
   { command: "pipeline", as: "1m", args: sustained("1000000"), quick: ["--seconds", "1", "--accounts", "20000", "--transactions", "1000"] },
   {
@@ -49,6 +55,12 @@ const NATIVE = [
   { command: "executor", args: [], quick: ["--rounds", "1", "--accounts", "10000", "--transactions", "1000"] },
   { command: "network", args: ["--anvil", anvilBinary()], quick: ["--seconds", "1", "--rounds", "1", "--anvil", anvilBinary()] },
   { command: "restart", args: ["--accounts", "1000000", "--transactions", "10000000", "--block", "10000"], quick: ["--accounts", "1000", "--transactions", "4000"] },
+  {
+    command: "restart",
+    as: "10m",
+    args: ["--accounts", "10000000", "--transactions", "1000000", "--block", "10000"],
+    quick: ["--accounts", "2000", "--transactions", "4000"],
+  },
 ];
 
 /** How long a kernel runs in a tab before it is the next module's turn. */

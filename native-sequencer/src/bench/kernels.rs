@@ -66,6 +66,8 @@ pub struct Size {
     pub keys: u32,
     /// Keys updated as one batch.
     pub batch: u32,
+    /// Whether peers are left out.
+    pub alone: bool,
 }
 
 /// Measures one kernel, a peer that needs a disk in the folder `dir`.
@@ -109,7 +111,7 @@ fn recover(size: Size, mut progress: impl FnMut(f64)) -> Result<Vec<Figure>, Ben
             return Err(BenchError::Invalid("another signer was recovered"));
         }
         #[cfg(feature = "peers")]
-        {
+        if !size.alone {
             let one = |(hash, signature): &(B256, Signature)| super::peers::signatures::recover(hash, signature);
             let found: Option<Vec<Address>> = timed(&mut peer, || signed.iter().map(one).collect());
             if found.as_ref() != Some(&expected) {
@@ -136,7 +138,7 @@ fn keccak(size: Size, mut progress: impl FnMut(f64)) -> Result<Vec<Figure>, Benc
     for round in 0..size.rounds {
         let ours: Vec<B256> = timed(&mut own, || hash::keccak256_many(&inputs));
         #[cfg(feature = "peers")]
-        {
+        if !size.alone {
             use sha3::{Digest, Keccak256};
             let one = |input: &[u8; HASHED_BYTES]| B256::new(Keccak256::digest(input).into());
             let theirs: Vec<B256> = timed(&mut peer, || inputs.iter().map(one).collect());
@@ -191,26 +193,47 @@ impl Keys {
 fn tree(size: Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<Figure>, BenchError> {
     let mut keys = Keys { count: size.keys.max(1), written: 0 };
     let mut ours = Tree::new();
-    let mut peers = Peers::new(dir)?;
+    let mut peers = if size.alone { None } else { Peers::new(dir)? };
+    let memory_before = resident_bytes();
     for first in (0..keys.count).step_by(FILLED_AT_ONCE as usize) {
         let leaves = keys.fill(first);
-        peers.update(&leaves)?;
+        if let Some(peers) = &mut peers {
+            peers.update(&leaves)?;
+        }
         ours.update(leaves);
         progress(f64::from(first) / f64::from(keys.count) * 0.7);
     }
-    peers.forget_times();
+    let memory = resident_bytes().zip(memory_before).map(|(after, before)| after.saturating_sub(before));
+    if let Some(peers) = &mut peers {
+        peers.forget_times();
+    }
     let (mut own, mut written) = (Vec::new(), Vec::new());
     for round in 0..size.rounds {
         let leaves = keys.batch(size.batch);
         written.push(leaves.len() as f64);
         let given = leaves.clone();
         timed(&mut own, || ours.update(given));
-        peers.update(&leaves)?;
+        if let Some(peers) = &mut peers {
+            peers.update(&leaves)?;
+        }
         progress(0.7 + f64::from(round + 1) / f64::from(size.rounds) * 0.3);
     }
     let count = median(written) as usize;
     let figure = || Figure::new(Kernel::Tree.name(), per_second(count, &own), Unit::PerSecond);
-    Ok(peers.beside(figure, count))
+    if let Some(peers) = peers {
+        return Ok(peers.beside(figure, count));
+    }
+    // Where peers are, memory is theirs too.
+    let memory = memory.map(|bytes| Figure::new("tree.memory", bytes as f64 / ours.len() as f64, Unit::BytesPerKey));
+    Ok([figure()].into_iter().chain(memory).collect())
+}
+
+/// Memory that this process has, with what it keeps for later; unknown where the system does not tell.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1_024)
 }
 
 /// The trees that ours is measured beside.
@@ -223,11 +246,11 @@ struct Peers {
 
 #[cfg(feature = "peers")]
 impl Peers {
-    fn new(dir: &Path) -> Result<Self, BenchError> {
+    fn new(dir: &Path) -> Result<Option<Self>, BenchError> {
         use super::peers::{jellyfish, near_optimal};
         std::fs::create_dir_all(dir).map_err(|source| BenchError::File { path: dir.to_owned(), source })?;
         let nomt = near_optimal::Trie::new(&dir.join(near_optimal::NAME))?;
-        Ok(Self { nomt, jmt: jellyfish::Tree::new(), took: Default::default() })
+        Ok(Some(Self { nomt, jmt: jellyfish::Tree::new(), took: Default::default() }))
     }
 
     /// Gives each the same keys, with values of the same length as ours.
@@ -260,22 +283,25 @@ fn value_bytes(leaf: &Leaf) -> Vec<u8> {
     [&nonce[..], &account.balance.to_be_bytes::<32>(), account.code_hash.as_slice(), &version].concat()
 }
 
+/// Nobody: this build has no peers.
 #[cfg(not(feature = "peers"))]
-struct Peers;
+enum Peers {}
 
 #[cfg(not(feature = "peers"))]
 impl Peers {
-    fn new(_: &Path) -> Result<Self, BenchError> {
-        Ok(Self)
+    fn new(_: &Path) -> Result<Option<Self>, BenchError> {
+        Ok(None)
     }
 
     fn update(&mut self, _: &[Leaf]) -> Result<(), BenchError> {
-        Ok(())
+        match *self {}
     }
 
-    fn forget_times(&mut self) {}
+    fn forget_times(&mut self) {
+        match *self {}
+    }
 
-    fn beside(self, figure: impl Fn() -> Figure, _: usize) -> Vec<Figure> {
-        vec![figure()]
+    fn beside(self, _: impl Fn() -> Figure, _: usize) -> Vec<Figure> {
+        match self {}
     }
 }

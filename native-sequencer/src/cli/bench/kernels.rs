@@ -18,12 +18,15 @@ pub struct Args {
     /// Rounds, in which ours and the peer's take turns; figures are their medians.
     #[arg(long, default_value_t = 11)]
     rounds: u32,
+    /// Leave peers out. Then the tree says what memory a key takes, too.
+    #[arg(long)]
+    alone: bool,
     #[command(flatten)]
     output: Output,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<()> {
-    let size = Size { rounds: args.rounds.max(1), keys: args.keys, batch: args.batch };
+    let size = Size { rounds: args.rounds.max(1), keys: args.keys, batch: args.batch, alone: args.alone };
     let kernels = if args.kernel.is_empty() { Kernel::ALL } else { &args.kernel };
     args.output.print(
         kernels.iter().copied(),
