@@ -21,7 +21,10 @@ mod rejected;
 pub(crate) mod tests;
 
 use crate::{block::SealedBlock, chain::Chain, clock::now_ms, limits, state::Snapshot};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{
+    Address, B256, Bytes,
+    map::{B256Map, B256Set},
+};
 use intake::Submission;
 use journal::{Entry, Journal};
 use ocelli_core::{
@@ -36,7 +39,7 @@ use ocelli_core::{
 use parking_lot::{Condvar, Mutex};
 use queue::{Queue, Standing};
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     path::Path,
     sync::{Arc, OnceLock, mpsc::sync_channel},
     thread::JoinHandle,
@@ -116,7 +119,7 @@ impl State {
 /// Why transactions left the pool without having been in a block; of the last [`limits::POOL_REASONS`].
 #[derive(Debug, Default)]
 struct Reasons {
-    by_hash: HashMap<B256, String>,
+    by_hash: B256Map<String>,
     order: VecDeque<B256>,
 }
 
@@ -271,7 +274,7 @@ impl Pool {
 
     /// Tells the pool of a block that the chain has published, and of what it wrote.
     pub fn sealed(&self, block: &SealedBlock, writes: &[Leaf]) {
-        let included: HashSet<B256> = block.transactions.iter().map(|sealed| sealed.hash).collect();
+        let included: B256Set = block.transactions.iter().map(|sealed| sealed.hash).collect();
         let mut queue = self.shared.queue.lock();
         queue.height = block.header().height;
         for (address, standing) in accounts(writes) {
@@ -411,12 +414,9 @@ impl Shared {
 
         let (_, snapshot) = self.head();
         let mut queue = self.queue.lock();
-        for one in last {
-            let restored = one.and_then(|one| {
-                let standing = intake::standing(&snapshot, &one)?;
-                queue.waiting.restore(Arc::new(one), standing)
-            });
-            match restored {
+        let standings = intake::standings(&snapshot, &last);
+        for (one, standing) in last.into_iter().zip(standings) {
+            match one.and_then(|one| queue.waiting.restore(Arc::new(one), standing?)) {
                 Ok(()) | Err(Rejected::NonceTooLow { .. }) => {}
                 Err(why) => tracing::warn!(%why, "a transaction of the pool's journal cannot wait any more"),
             }

@@ -17,17 +17,17 @@ use super::{
     queue::{Standing, Terms},
 };
 use crate::{limits, state::Snapshot};
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, map::B256Set};
 use ocelli_core::{
-    evm::{Code, Source},
+    evm::Source,
     key::Key,
     promise::Window,
     transaction::{Recovered, Transaction, TransactionError},
-    value::Value,
+    value::{Account, Value, Version},
 };
 use rayon::prelude::*;
 use std::{
-    collections::HashSet,
+    borrow::Borrow,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender},
@@ -105,8 +105,7 @@ fn queue_up(
 ) -> Vec<Result<Taken, Rejected>> {
     loop {
         let (head, snapshot) = shared.head();
-        let of = |one: &Result<Arc<Recovered>, Rejected>| standing(&snapshot, one.as_ref().map_err(Rejected::clone)?);
-        let standings: Vec<Result<Standing, Rejected>> = shared.spread(&recovered, of);
+        let standings = shared.spread(&recovered, |some| standings(&snapshot, some));
         let params = shared.params();
         let mut queue = shared.queue.lock();
         // If the queue has heard of a later block, what was read is too old.
@@ -166,7 +165,7 @@ fn decode(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Transaction, Rejected>
 
 /// Spares the work of recovering what is known, unless it may be promised now.
 fn refuse_known(shared: &Shared, decoded: &mut [Result<Transaction, Rejected>], wants_promise: &[bool]) {
-    let mut seen = HashSet::new();
+    let mut seen = B256Set::default();
     let queue = shared.queue.lock();
     for (one, wants_promise) in decoded.iter_mut().zip(wants_promise) {
         if let Ok(transaction) = one {
@@ -204,34 +203,41 @@ fn recover(shared: &Shared, decoded: Vec<Result<Transaction, Rejected>>) -> Vec<
 }
 
 impl Shared {
-    /// `work` on each of `all`, in order.
-    fn spread<T: Sync, R: Send>(&self, all: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
-        let share = limits::POOL_BATCH_SHARE;
-        if all.len() <= share {
-            return all.iter().map(work).collect();
+    /// `work` on all of `all`, some at a time: one answer for each, in order.
+    fn spread<T: Sync, R: Send>(&self, all: &[T], work: impl Fn(&[T]) -> Vec<R> + Sync + Send) -> Vec<R> {
+        if all.len() <= limits::POOL_BATCH_SHARE {
+            return work(all);
         }
-        self.workers.install(|| all.par_iter().with_min_len(share).map(work).collect())
+        self.workers.install(|| all.par_chunks(limits::POOL_BATCH_SHARE).flat_map_iter(work).collect())
     }
 }
 
-/// What the state says of a transaction's sender.
-pub(super) fn standing(snapshot: &Snapshot, transaction: &Recovered) -> Result<Standing, Rejected> {
-    let sender = transaction.sender();
-    let (account, code) = account(snapshot, sender);
+/// What the state says of each transaction's sender; senders are looked up together.
+pub(super) fn standings<T: Borrow<Recovered>>(
+    snapshot: &Snapshot,
+    transactions: &[Result<T, Rejected>],
+) -> Vec<Result<Standing, Rejected>> {
+    let sender = |one: &T| one.borrow().sender();
+    let keys: Vec<Key> = transactions.iter().flatten().map(|one| Key::Account(sender(one))).collect();
+    let mut found = snapshot.at_each(&keys).into_iter();
+    let standing = |one: &Result<T, Rejected>| match one {
+        Ok(one) => standing(snapshot, sender(one), found.next()),
+        Err(rejected) => Err(rejected.clone()),
+    };
+    transactions.iter().map(standing).collect()
+}
+
+fn standing(snapshot: &Snapshot, sender: Address, found: Option<(Version, Value)>) -> Result<Standing, Rejected> {
+    let account = match found {
+        Some((_, Value::Account(account))) => account,
+        _ => Account::default(),
+    };
+    let code = (!account.code_hash.is_zero()).then(|| snapshot.code(&account.code_hash).ok()).flatten();
     // EIP-3607, and EIP-7702's exception.
     if code.as_ref().is_some_and(|code| !code.is_eip7702()) {
         return Err(Rejected::SenderHasCode(sender));
     }
     Ok(Standing { nonce: account.nonce, balance: account.balance, delegated: code.is_some() })
-}
-
-fn account(snapshot: &Snapshot, address: Address) -> (ocelli_core::value::Account, Option<Code>) {
-    let account = match snapshot.load(&Key::Account(address)) {
-        Ok((_, Value::Account(account))) => account,
-        _ => Default::default(),
-    };
-    let code = (!account.code_hash.is_zero()).then(|| snapshot.code(&account.code_hash).ok()).flatten();
-    (account, code)
 }
 
 /// Runs the writer until the intake has ended.

@@ -20,12 +20,15 @@ pub(super) use promised::Terms;
 
 use super::Rejected;
 use crate::limits;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{
+    Address, B256, U256,
+    map::{AddressMap, AddressSet, B256Map},
+};
 use ocelli_core::transaction::Recovered;
 use promised::Held;
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 use under_way::UnderWay;
@@ -100,13 +103,13 @@ type Line<'a> = (&'a Account, u64);
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     limits: Limits,
-    accounts: HashMap<Address, Account>,
-    by_hash: HashMap<B256, (Address, u64)>,
+    accounts: AddressMap<Account>,
+    by_hash: B256Map<(Address, u64)>,
     idle: BTreeSet<Worth>,
     /// Accounts whose next transaction is ready and durable.
-    ready: HashSet<Address>,
+    ready: AddressSet,
     /// Accounts that waiting transactions carry authorizations of, and how many.
-    authorities: HashMap<Address, usize>,
+    authorities: AddressMap<usize>,
     held: Held,
     under_way: UnderWay,
     bytes: usize,
@@ -541,11 +544,11 @@ impl Queue {
     }
 
     /// Those that are held, the account first whose first one came first; and for each account, the nonce after them.
-    fn take_held(&self, most: usize, base_fee: u64) -> (Vec<Arc<Recovered>>, HashMap<Address, u64>) {
+    fn take_held(&self, most: usize, base_fee: u64) -> (Vec<Arc<Recovered>>, AddressMap<u64>) {
         let held = self.held.accounts.iter().filter_map(|sender| Some((*sender, self.accounts.get(sender)?)));
         let mut held: Vec<(Address, &Account)> = held.collect();
         held.sort_unstable_by_key(|(_, account)| account.waiting.values().next().map(|first| first.arrival));
-        let (mut taken, mut begun) = (Vec::new(), HashMap::with_capacity(held.len()));
+        let (mut taken, mut begun) = (Vec::new(), AddressMap::default());
         for (sender, account) in held {
             let mut nonce = account.first();
             while let Some(next) = account.next_at(nonce).filter(|next| next.held && taken.len() < most)

@@ -8,12 +8,9 @@
 
 use super::{Queue, Standing};
 use crate::{limits, pool::Rejected};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, map::AddressSet};
 use ocelli_core::{limits::CODE_BYTES, params::Params, row, transaction::Recovered};
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What the sender of a transaction that is to be promised has to be told if it is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +65,7 @@ pub(super) struct Held {
     /// Gas limits.
     gas: u64,
     /// Whose first transaction is held.
-    pub(super) accounts: HashSet<Address>,
+    pub(super) accounts: AddressSet,
     /// What is promised, by when.
     due: BTreeSet<(u64, Address, u64)>,
 }

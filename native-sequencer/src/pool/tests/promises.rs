@@ -308,7 +308,7 @@ proptest! {
         let params = small_params();
         let mut queue = Queue::new(Limits::default());
         let mut nonces = [0_u64; 3];
-        let (mut height, mut promised) = (0, HashMap::<B256, u64>::new());
+        let (mut height, mut promised) = (0, B256Map::<u64>::default());
         let made = |account, nonce, dear| {
             let wallet = Wallet::new(account);
             Arc::new(if dear { dearer(&wallet, nonce) } else { at(&wallet, nonce) })
