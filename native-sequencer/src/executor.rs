@@ -83,14 +83,18 @@ pub fn execute(
     let mut plan = Plan::new(env, &base, transactions, forecast);
     let refused = std::mem::take(&mut plan.refused);
     let mut trace = std::mem::take(&mut plan.phases);
-    let read = plan.read_only();
     let base = AtHand { base: &base, plan: &plan };
 
     let promised = &transactions[..promised.min(transactions.len())];
     let budget = Budget::new(env.params.gas_limit, promised.iter().map(|one| one.gas_limit()));
     let run = |chain: &Vec<Member>| Chain::run(Run::new(env, &base, &budget), transactions, chain, &plan);
     let run_all = || plan.chains.par_iter().map(run).collect::<Vec<Chain>>();
-    let (chains, taught) = rayon::join(run_all, || plan.teach(transactions, forecast));
+    let learn = || {
+        let started = Instant::now();
+        plan.teach(transactions, forecast);
+        (plan.read_only(), started.elapsed())
+    };
+    let (chains, (read, taught)) = rayon::join(run_all, learn);
     trace.push(chains.iter().map(|chain| chain.took).chain([taught]).collect());
     let mut block = ExecutedBlock {
         rows: vec![opening],

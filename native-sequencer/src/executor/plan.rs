@@ -22,7 +22,7 @@ use ocelli_core::{
     value::{Value, Version},
 };
 use rayon::prelude::*;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Guesses that one core frees at a time, at least.
 const FREED_AT_ONCE: usize = 512;
@@ -159,9 +159,8 @@ impl Plan {
         }
     }
 
-    /// Tells the forecast what was contended: what transactions did that succeeded, lane by lane. How long that took.
-    pub(super) fn teach(&self, transactions: &[Recovered], forecast: &mut Forecast) -> Duration {
-        let started = Instant::now();
+    /// Tells the forecast what was contended: what transactions did that succeeded, lane by lane.
+    pub(super) fn teach(&self, transactions: &[Recovered], forecast: &mut Forecast) {
         let did = |at: &usize| {
             let (did, _) = self.guess(*at).filter(|(did, _)| did.receipt.success)?;
             Some((*at, did.accesses.as_slice()))
@@ -169,7 +168,6 @@ impl Plan {
         forecast.learn(transactions, self.lanes.iter().map(|lane| lane.iter().filter_map(did)));
         let lanes = self.lanes.iter().flatten();
         forecast.learn_layouts(lanes.filter_map(did).map(|(at, accesses)| (&transactions[at], accesses)));
-        started.elapsed()
     }
 
     /// Frees all of it, on all cores: there are many small things.

@@ -91,8 +91,11 @@ pub(super) fn speculate(
             for (member, guess) in now.iter().zip(tried.by_ref()) {
                 guesses[*member] = group.verdict(guess, transactions[*member].sender());
             }
-            group.members = later;
-            waiting[at as usize] = group;
+            // A group that is done was taken out.
+            if !later.is_empty() {
+                group.members = later;
+                waiting[at as usize] = group;
+            }
         }
         let Some(rest) = left.checked_sub(ran) else { return found };
         left = rest;
