@@ -170,7 +170,7 @@ async function everything() {
     } catch (error) {
       // What was measured before it, and will be after, is worth having.
       tell(String(error));
-      remarks.push(`\`ocelli bench ${all[0]}\` did not come to its end, so its figures are missing.`);
+      remarks.push(`\`ocelli bench ${all.join(" ")}\` did not come to its end, so its figures are missing.`);
     }
   }
   const checked = await tasks();

@@ -412,9 +412,8 @@ impl Shared {
         let mut last: Vec<_> = read.into_iter().rev().filter(is_last).collect();
         last.reverse();
 
-        let (_, snapshot) = self.head();
+        let standings = intake::standings(&self.head().1, &last);
         let mut queue = self.queue.lock();
-        let standings = intake::standings(&snapshot, &last);
         for (one, standing) in last.into_iter().zip(standings) {
             match one.and_then(|one| queue.waiting.restore(Arc::new(one), standing?)) {
                 Ok(()) | Err(Rejected::NonceTooLow { .. }) => {}

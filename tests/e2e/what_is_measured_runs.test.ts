@@ -61,6 +61,8 @@ test("tasks are checked, and written for others to check", { timeout: 120_000 },
 test("kernels, a node on loopback and a chain that is opened again are measured", { timeout: 240_000 }, async () => {
   const kernels = await measure(["kernels", "--rounds", "1", "--keys", "2000", "--batch", "100"]);
   assert.deepEqual([...kernels.keys()], ["recover", "keccak", "tree"]);
+  const alone = await measure(["kernels", "--kernel", "tree", "--alone", "--rounds", "1", "--keys", "100000", "--batch", "100"]);
+  assert.deepEqual([...alone.keys()], ["tree", "tree.memory"]);
   const network = await measure(["network", "--rounds", "1", "--seconds", "1", "--connections", "4"]);
   assert.ok(network.has("network.send") && network.has("network.send_sync.p99"));
   const restart = await measure(["restart", "--accounts", "10", "--transactions", "100", "--block", "10", "--rounds", "1"]);

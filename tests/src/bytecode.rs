@@ -6,6 +6,7 @@ use alloy_primitives::{Address, U256};
 #[allow(missing_docs, reason = "the names are the documentation")]
 pub mod op {
     pub const ADD: u8 = 0x01;
+    pub const KECCAK256: u8 = 0x20;
     pub const BALANCE: u8 = 0x31;
     pub const ORIGIN: u8 = 0x32;
     pub const CALLER: u8 = 0x33;
@@ -27,6 +28,8 @@ pub mod op {
     pub const TLOAD: u8 = 0x5c;
     pub const TSTORE: u8 = 0x5d;
     pub const PUSH0: u8 = 0x5f;
+    pub const DUP1: u8 = 0x80;
+    pub const SWAP1: u8 = 0x90;
     pub const LOG0: u8 = 0xa0;
     pub const LOG2: u8 = 0xa2;
     pub const CREATE: u8 = 0xf0;
@@ -97,9 +100,9 @@ impl Code {
         code.address(to).number(gas).op(call)
     }
 
-    /// Calls the address that calldata's first word is, with at most `gas`; pushes whether it succeeded.
-    pub fn call_given(self, gas: u64) -> Self {
-        self.number(0).number(0).number(0).number(0).number(0).calldata(0).number(gas).op(op::CALL)
+    /// Calls the address that the word at `offset` of calldata is, with at most `gas`; pushes whether it succeeded.
+    pub fn call_given(self, offset: u64, gas: u64) -> Self {
+        self.number(0).number(0).number(0).number(0).number(0).calldata(offset).number(gas).op(op::CALL)
     }
 
     /// Creates a contract by an `initcode` of at most 32 bytes, with `value`, at the address that `salt` gives if there is one;

@@ -30,6 +30,8 @@ pub const WALLETS: u64 = 5;
 pub const CONTRACTS: u8 = 5;
 /// Slots of each contract that programs know of.
 const SLOTS: u64 = 4;
+/// What calldata begins with, before whom it names.
+const SELECTOR: [u8; 4] = *b"name";
 /// What a contract passes on to whom it calls: enough for a few steps, and not for long loops of calls.
 const PASSED_ON: u64 = 40_000;
 
@@ -76,6 +78,8 @@ pub enum Step {
     AddAt(u64),
     /// Adds to the slot that is the caller's.
     AddForCaller,
+    /// Adds to an entry of a mapping, by Solidity's layout.
+    AddToEntry(Entry),
     /// Writes and reads transient storage.
     Transient(u64),
     /// Calls somebody, by this instruction, with this value.
@@ -98,6 +102,48 @@ pub enum Step {
     Revert,
     /// Stops at an invalid instruction.
     Break,
+}
+
+/// An entry of a mapping.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Where the mapping is.
+    pub place: u64,
+    /// Its key.
+    pub key: EntryKey,
+    /// The key in the mapping that stands there, if one does.
+    pub inner_key: Option<EntryKey>,
+}
+
+/// The key of an entry.
+#[derive(Clone, Copy, Debug)]
+pub enum EntryKey {
+    /// The caller.
+    Caller,
+    /// Whom calldata names.
+    Given,
+}
+
+impl EntryKey {
+    fn push_to(self, code: Code) -> Code {
+        match self {
+            Self::Caller => code.op(op::CALLER),
+            Self::Given => code.calldata(SELECTOR.len() as u64),
+        }
+    }
+}
+
+impl Entry {
+    /// Pushes the number of its slot.
+    fn push_to(self, code: Code) -> Code {
+        let hash = |code: Code| code.number(64).number(0).op(op::KECCAK256);
+        let of = |code, key: EntryKey| hash(key.push_to(code).number(0).op(op::MSTORE));
+        let outer = of(code.number(self.place).number(32).op(op::MSTORE), self.key);
+        match self.inner_key {
+            Some(key) => of(outer.number(32).op(op::MSTORE), key),
+            None => outer,
+        }
+    }
 }
 
 /// A contract that a program creates.
@@ -137,12 +183,16 @@ impl Step {
                 code.load(*slot).op(op::SSTORE)
             }
             Self::AddForCaller => code.op(op::CALLER).op(op::SLOAD).number(1).op(op::ADD).op(op::CALLER).op(op::SSTORE),
+            Self::AddToEntry(entry) => {
+                let code = entry.push_to(code).op(op::DUP1).op(op::SLOAD).number(1).op(op::ADD);
+                code.op(op::SWAP1).op(op::SSTORE)
+            }
             Self::Transient(slot) => {
                 let code = code.number(5).number(*slot).op(op::TSTORE).number(*slot).op(op::TLOAD);
                 code.store(*slot)
             }
             Self::Call(call, to, value) => code.call(*call, to.address(), *value, 32, PASSED_ON).op(op::POP),
-            Self::CallGiven => code.call_given(PASSED_ON).op(op::POP),
+            Self::CallGiven => code.call_given(SELECTOR.len() as u64, PASSED_ON).op(op::POP),
             Self::Create(child, value, salt) => code.create(&child.initcode(), *value, *salt).op(op::POP),
             Self::Look(look, at) if *look == op::EXTCODECOPY => {
                 code.number(8).number(0).number(0).address(at.address()).op(*look)
@@ -202,12 +252,16 @@ fn step() -> impl Strategy<Value = Step> {
     let looks = vec![op::BALANCE, op::EXTCODESIZE, op::EXTCODEHASH, op::EXTCODECOPY];
     let reads = vec![op::COINBASE, op::TIMESTAMP, op::NUMBER, op::PREVRANDAO, op::SELFBALANCE, op::BASEFEE, op::ORIGIN];
     let calls = vec![op::CALL, op::CALL, op::DELEGATECALL, op::STATICCALL];
+    let key = || select(vec![EntryKey::Caller, EntryKey::Given]);
     prop_oneof![
         2 => (0..SLOTS).prop_map(Step::Load),
         3 => (0..SLOTS, 0_u64..4).prop_map(|(slot, word)| Step::Store(slot, word)),
         3 => (0..SLOTS, 1_u64..4).prop_map(|(slot, number)| Step::Add(slot, number)),
         3 => (0..SLOTS).prop_map(Step::AddAt),
         3 => Just(Step::AddForCaller),
+        3 => (0..SLOTS, key(), prop::option::of(key())).prop_map(|(place, key, inner_key)| {
+            Step::AddToEntry(Entry { place, key, inner_key })
+        }),
         1 => (0..SLOTS).prop_map(Step::Transient),
         3 => (select(calls), target(), 0_u64..3).prop_map(|(call, to, value)| Step::Call(call, to, value)),
         2 => Just(Step::CallGiven),
@@ -215,7 +269,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (select(looks), target()).prop_map(|(look, at)| Step::Look(look, at)),
         1 => select(reads).prop_map(Step::Block),
         1 => (0_u64..4).prop_map(Step::BlockHash),
-        1 => Just(Step::Log),
+        2 => Just(Step::Log),
         1 => target().prop_map(Step::Destroy),
         1 => Just(Step::Revert),
         1 => Just(Step::Break),
@@ -305,7 +359,7 @@ impl Deed {
                     to: TxKind::Call(to),
                     value: U256::from(*value),
                     access_list: if *list { listed } else { AccessList::default() },
-                    input: named.address().into_word().to_vec().into(),
+                    input: [&SELECTOR[..], named.address().into_word().as_slice()].concat().into(),
                 })
             }
             Self::Create(from, child, value) => {

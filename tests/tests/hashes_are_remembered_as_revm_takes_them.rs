@@ -17,7 +17,6 @@ use ocelli_tests::{
 use proptest::{collection::vec, prelude::*};
 use revm::{context::TxEnv, handler::instructions::EthInstructions};
 
-const KECCAK256: u8 = 0x20;
 const MSIZE: u8 = 0x59;
 const CONTRACT: Address = Address::repeat_byte(0xcc);
 /// What a program returns.
@@ -56,12 +55,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn code(steps: &[Step]) -> Vec<u8> {
     let code = steps.iter().fold(bytecode::Code::new(), |code, step| match *step {
         Step::Store { at, word } => code.number(word).number(at).op(op::MSTORE),
-        Step::Hash { from, length, to } => code.number(length).number(from).op(KECCAK256).number(to).op(op::MSTORE),
+        Step::Hash { from, length, to } => code.number(length).number(from).op(op::KECCAK256).number(to).op(op::MSTORE),
         Step::Size { to } => code.op(MSIZE).number(to).op(op::MSTORE),
         // Seldom too little: a program ends there.
         Step::Bare { arguments } => {
             let code = (0..arguments.min(2)).fold(code, |code, argument| code.number(64 * (1 - argument)));
-            code.op(KECCAK256).op(op::POP)
+            code.op(op::KECCAK256).op(op::POP)
         }
         Step::Call { gas } => code.call(op::CALL, CONTRACT, 0, 64, gas).op(op::POP),
     });

@@ -17,7 +17,7 @@ const MEANINGS = {
   keccak: "Keccak-256 of 64 bytes",
   tree: "update a key of the state, in batches of 10,000 over 1 M keys",
   "tree.10m": "the same over 10 M keys",
-  "tree.10m.memory": "memory of all of it",
+  "tree.10m.memory": "memory for a key, all included",
   transfers: "ether transfers, the whole pipeline",
   erc20: "OpenZeppelin's ERC-20, transfers, the whole pipeline",
   swaps: "Uniswap V2, swaps at 100 pairs, the whole pipeline",

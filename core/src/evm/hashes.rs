@@ -16,8 +16,8 @@ use revm::interpreter::{
 /// What names an entry of a mapping: its key, and where the mapping is.
 pub type Preimage = [u8; 64];
 
-/// How many hashes are remembered: what a transaction comes back to soon.
-const REMEMBERED: usize = 12;
+/// How many hashes are remembered: what a transaction comes back to soon. More need not be expected of it.
+pub const REMEMBERED: usize = 16;
 /// Bytes of the longest preimage whose hash is remembered.
 const LONGEST: usize = 96;
 

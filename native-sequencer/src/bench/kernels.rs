@@ -223,9 +223,11 @@ fn tree(size: Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<Fig
     if let Some(peers) = peers {
         return Ok(peers.beside(figure, count));
     }
-    // Where peers are, memory is theirs too.
-    let memory = memory.map(|bytes| Figure::new("tree.memory", bytes as f64 / ours.len() as f64, Unit::BytesPerKey));
-    Ok([figure()].into_iter().chain(memory).collect())
+    let of_key = |bytes: u64| {
+        let name = format!("{}.memory", Kernel::Tree.name());
+        Figure::new(name, bytes as f64 / ours.len() as f64, Unit::BytesPerKey)
+    };
+    Ok([figure()].into_iter().chain(memory.filter(|_| size.alone).map(of_key)).collect())
 }
 
 /// Memory that this process has, with what it keeps for later; unknown where the system does not tell.

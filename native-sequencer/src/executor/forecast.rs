@@ -8,7 +8,7 @@
 //! told by its callee, its selector and the addresses in its arguments: calls alike in these used alike keys in the blocks
 //! before. A wrong forecast costs time and nothing else: the plan is made of what speculation finds, not of this.
 
-use super::layout::Layouts;
+use super::layout::{Layouts, address_in};
 use alloy_primitives::{
     Address,
     map::{DefaultHashBuilder, HashMap},
@@ -230,11 +230,4 @@ fn hottest(keys: impl Iterator<Item = Contended>, users: &HashMap<Contended, u32
     let mut found: Vec<(u32, Contended)> = keys.filter_map(|key| Some((*users.get(&key)?, key))).collect();
     found.sort_by_key(|(users, _)| std::cmp::Reverse(*users));
     found.into_iter().take(KEYS_OF_CALL).map(|(_, key)| key).collect()
-}
-
-/// The address that a word of calldata may be. Small numbers are none.
-fn address_in(word: &[u8]) -> Option<Address> {
-    let (zeros, address) = word.split_at_checked(12)?;
-    let (high, _) = address.split_at_checked(8)?;
-    (zeros.iter().all(|byte| *byte == 0) && high.iter().any(|byte| *byte != 0)).then(|| Address::from_slice(address))
 }

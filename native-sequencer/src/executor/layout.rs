@@ -10,7 +10,7 @@
 use alloy_primitives::{Address, B256, U256, map::HashMap};
 use ocelli_core::{
     access::Access,
-    evm::hashes::{Hashed, Preimage},
+    evm::hashes::{Hashed, Preimage, REMEMBERED},
     key::Key,
     transaction::Recovered,
 };
@@ -24,8 +24,10 @@ const LEARNED_AT_ONCE: usize = 16;
 const PLACES: u64 = 16;
 /// Arguments that are looked at, in words of calldata: a router's path stands behind what comes before it.
 const ARGUMENTS: usize = 8;
-/// Entries that are known of a kind of call.
-const ENTRIES: usize = 8;
+/// Entries that are known of a kind of call, each named by two hashes at most: no more than the EVM remembers.
+const ENTRIES: usize = REMEMBERED / 2;
+/// Slots of one call that are looked at for entries.
+const SLOTS: usize = 256;
 
 /// A callee and a selector.
 type Kind = (Address, [u8; 4]);
@@ -79,7 +81,7 @@ impl Layouts {
         for (transaction, accesses) in did.take(LOOKED_AT) {
             let Some(kind) = kind(transaction).filter(|kind| !self.recent.contains_key(kind)) else { continue };
             let used = used(transaction, accesses);
-            // What uses no slot of what it names teaches nothing and costs nothing.
+            // What uses no slot of what it names teaches nothing and costs little.
             if used.is_empty() {
                 continue;
             }
@@ -211,43 +213,49 @@ fn word(name: Name, transaction: &Recovered) -> Option<B256> {
 /// The contract that stands in a transaction under a name.
 fn owner(name: Name, transaction: &Recovered) -> Option<Address> {
     match name {
-        Name::Argument(_) => word(name, transaction).and_then(address),
-        Name::Sender | Name::Callee => word(name, transaction).map(Address::from_word),
+        Name::Argument(_) => word(name, transaction).and_then(|word| address_in(word.as_slice())),
+        Name::Callee => transaction.to().to().copied(),
+        // Who signs has code only where it delegates to some.
+        Name::Sender => None,
     }
 }
 
-/// The address that a word is, if it looks like one: small numbers do not.
-fn address(word: B256) -> Option<Address> {
-    let looks_like_one = word[..12] == [0; 12] && word[12..20] != [0; 8];
-    looks_like_one.then(|| Address::from_word(word))
+/// The address that a word of calldata may be. Small numbers are none.
+pub(super) fn address_in(word: &[u8]) -> Option<Address> {
+    let (zeros, address) = word.split_at_checked(12)?;
+    let (high, _) = address.split_at_checked(8)?;
+    (zeros.iter().all(|byte| *byte == 0) && high.iter().any(|byte| *byte != 0)).then(|| Address::from_slice(address))
 }
 
-/// What a transaction names. A word can have several names: which one counts, other calls of the kind tell.
-fn names(transaction: &Recovered) -> Vec<(Name, B256)> {
-    let names = [Name::Sender, Name::Callee].into_iter().chain((0..ARGUMENTS).map(Name::Argument));
-    names.filter_map(|name| Some((name, word(name, transaction)?))).collect()
+/// All names, of which several can stand for the same.
+fn names() -> impl Iterator<Item = Name> {
+    [Name::Sender, Name::Callee].into_iter().chain((0..ARGUMENTS).map(Name::Argument))
 }
 
-/// The slots among accesses that belong to what the transaction names, each with the owner's name.
-fn used(transaction: &Recovered, accesses: &[Access]) -> Vec<(Name, U256)> {
-    let names = names(transaction);
+/// The slots among accesses, up to so many, that belong to contracts that the transaction names, each with the owner's first name;
+/// ascending.
+fn used(transaction: &Recovered, accesses: &[Access]) -> Vec<(U256, Name)> {
+    let owners: Vec<(Name, Address)> = names().filter_map(|name| Some((name, owner(name, transaction)?))).collect();
     let slot = |access: &Access| {
-        let Key::Slot(owner, slot) = access.key else { return None };
-        let owner = names.iter().find(|(_, word)| *word == owner.into_word())?;
-        Some((owner.0, slot))
+        let Key::Slot(of, slot) = access.key else { return None };
+        let (owner, _) = owners.iter().find(|(_, address)| *address == of)?;
+        Some((slot, *owner))
     };
-    accesses.iter().filter_map(slot).collect()
+    let mut used: Vec<(U256, Name)> = accesses.iter().filter_map(slot).take(SLOTS).collect();
+    used.sort_unstable_by_key(|(slot, _)| *slot);
+    used
 }
 
 /// The entries of mappings among the slots that a transaction used.
-fn entries(transaction: &Recovered, used: &[(Name, U256)]) -> Vec<Entry> {
-    let names = names(transaction);
+fn entries(transaction: &Recovered, used: &[(U256, Name)]) -> Vec<Entry> {
+    // Under all of its names: who sends to itself teaches what the receiver's slot is, too.
+    let names: Vec<(Name, B256)> = names().filter_map(|name| Some((name, word(name, transaction)?))).collect();
     let places = || 0..PLACES;
     let outer = names.iter().flat_map(|(name, word)| places().map(move |place| (*name, *word, place)));
     let hashes = Hashed::each(outer.clone().map(|(_, word, place)| preimage(word, B256::from(U256::from(place)))));
     let outer = || outer.clone().zip(&hashes).map(|((key, _, place), hashed)| (key, place, hashed));
     // Who has an allowance, or holds a role, is an address.
-    let addresses = names.iter().filter(|(_, word)| address(*word).is_some());
+    let addresses = names.iter().filter(|(_, word)| address_in(word.as_slice()).is_some());
     let inner = || outer().flat_map(|outer| addresses.clone().map(move |(name, word)| (outer, *name, *word)));
     let inner_hashes = Hashed::each(inner().map(|((_, _, hashed), _, word)| preimage(word, hashed.hash())));
 
@@ -255,8 +263,9 @@ fn entries(transaction: &Recovered, used: &[(Name, U256)]) -> Vec<Entry> {
     let nested = inner().zip(&inner_hashes);
     let nested = nested.map(|(((key, place, _), inner_key, _), hashed)| (key, place, Some(inner_key), number(hashed)));
     let entries = simple.chain(nested).flat_map(|(key, place, inner_key, slot)| {
-        let owners = used.iter().filter(move |(_, used)| *used == slot).map(|(owner, _)| *owner);
-        owners.map(move |owner| Entry { owner, place, key, inner_key })
+        let from = used.partition_point(|(used, _)| *used < slot);
+        let of_slot = used[from..].iter().take_while(move |(used, _)| *used == slot);
+        of_slot.map(move |(_, owner)| Entry { owner: *owner, place, key, inner_key })
     });
     entries.take(ENTRIES).collect()
 }
@@ -331,11 +340,12 @@ mod tests {
     #[test]
     fn slots_of_contracts_among_the_arguments_and_of_mappings_in_mappings_are_foreseen() {
         const ROUTER: Address = Address::repeat_byte(0xaa);
+        const BEHIND: Address = Address::repeat_byte(0xbb);
         let (mut one, mut other) = (Wallet::new(1), Wallet::new(2));
         let swap = |wallet: &mut Wallet, path: [Address; 2]| {
-            // A small number looks like no contract, and no path is behind the eighth word.
+            // What is behind the eighth word is not looked at.
             let small = Address::left_padding_from(&[7]);
-            let words = [small, small, wallet.address(), path[0], path[1], small, small, small, path[0]];
+            let words = [small, small, wallet.address(), path[0], path[1], small, small, small, BEHIND];
             wallet.send(TxKind::Call(ROUTER), U256::ZERO, calldata(1, &words), 100_000)
         };
         let expected = |from: Address, [paid, got]: [Address; 2]| {
@@ -343,7 +353,8 @@ mod tests {
         };
         let known = swap(&mut one, [TOKEN, OTHER]);
         let others = nested(TOKEN, Address::repeat_byte(9), 3, ROUTER);
-        let used = [expected(one.address(), [TOKEN, OTHER]), vec![others, entry(ROUTER, OTHER, 16)]].concat();
+        let behind = entry(BEHIND, one.address(), 2);
+        let used = [expected(one.address(), [TOKEN, OTHER]), vec![others, behind, entry(ROUTER, OTHER, 16)]].concat();
         let accesses: Vec<Access> = used.into_iter().map(read).collect();
         let mut layouts = Layouts::default();
         layouts.learn([(&known, accesses.as_slice())].into_iter());
@@ -362,6 +373,41 @@ mod tests {
             [outer, allowances, inner].map(B256::from)
         });
         assert_eq!(hashes, named_by.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_a_call_does_not_name_is_not_foreseen() {
+        let (mut one, mut other) = (Wallet::new(1), Wallet::new(2));
+        let call = |wallet: &mut Wallet, words: &[Address]| {
+            wallet.send(TxKind::Call(OTHER), U256::ZERO, calldata(1, words), 100_000)
+        };
+        let spender = Address::repeat_byte(1);
+        let known = call(&mut one, &[TOKEN, spender]);
+        let sender = known.sender();
+        let accesses = [entry(TOKEN, sender, 0), nested(TOKEN, sender, 1, spender)].map(read);
+        let mut layouts = Layouts::default();
+        layouts.learn([(&known, accesses.as_slice())].into_iter());
+        // A small number is no contract, and where a key is missing the other entries are not.
+        let like = [call(&mut one, &[Address::left_padding_from(&[7]), spender]), call(&mut other, &[TOKEN])];
+        assert_eq!(slots(&layouts, &like), [vec![], vec![entry(TOKEN, other.address(), 0)]]);
+    }
+
+    #[test]
+    fn what_one_call_teaches_is_bounded() {
+        let mut wallet = Wallet::new(1);
+        let call = wallet.send(TxKind::Call(TOKEN), U256::ZERO, calldata(1, &[OTHER]), 100_000);
+        let own = |place| entry(TOKEN, call.sender(), place);
+        let taught = |used: Vec<Key>| {
+            let accesses: Vec<Access> = used.into_iter().map(read).collect();
+            let mut layouts = Layouts::default();
+            layouts.learn([(&call, accesses.as_slice())].into_iter());
+            slots(&layouts, std::slice::from_ref(&call)).concat()
+        };
+        assert_eq!(taught((0..PLACES).map(own).collect()), (0..ENTRIES as u64).map(own).collect::<Vec<_>>());
+        let others =
+            |count: usize| (0..count).map(|number| Key::Slot(TOKEN, U256::from(number))).chain([own(3)]).collect();
+        assert_eq!(taught(others(SLOTS - 1)), [own(3)]);
+        assert_eq!(taught(others(SLOTS)), []);
     }
 
     #[test]

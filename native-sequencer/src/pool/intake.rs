@@ -157,10 +157,7 @@ fn decode(shared: &Shared, raws: &[&Bytes]) -> Vec<Result<Transaction, Rejected>
         let bytes = raws.iter().map(|raw| raw.as_ref());
         Transaction::decode_many(bytes, params.chain_id, params.fork).into_iter().map(check).collect::<Vec<_>>()
     };
-    if raws.len() <= limits::POOL_BATCH_SHARE {
-        return decode(raws);
-    }
-    shared.workers.install(|| raws.par_chunks(limits::POOL_BATCH_SHARE).flat_map_iter(decode).collect())
+    shared.spread(raws, decode)
 }
 
 /// Spares the work of recovering what is known, unless it may be promised now.

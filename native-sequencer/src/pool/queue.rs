@@ -548,7 +548,7 @@ impl Queue {
         let held = self.held.accounts.iter().filter_map(|sender| Some((*sender, self.accounts.get(sender)?)));
         let mut held: Vec<(Address, &Account)> = held.collect();
         held.sort_unstable_by_key(|(_, account)| account.waiting.values().next().map(|first| first.arrival));
-        let (mut taken, mut begun) = (Vec::new(), AddressMap::default());
+        let (mut taken, mut begun) = (Vec::new(), AddressMap::with_capacity_and_hasher(held.len(), Default::default()));
         for (sender, account) in held {
             let mut nonce = account.first();
             while let Some(next) = account.next_at(nonce).filter(|next| next.held && taken.len() < most)

@@ -18,7 +18,7 @@ pub struct Args {
     /// Rounds, in which ours and the peer's take turns; figures are their medians.
     #[arg(long, default_value_t = 11)]
     rounds: u32,
-    /// Leave peers out. Then the tree says what memory a key takes, too.
+    /// Leave peers out. Then the tree says what memory a key takes, too, as far as no kernel before it left memory to take.
     #[arg(long)]
     alone: bool,
     #[command(flatten)]

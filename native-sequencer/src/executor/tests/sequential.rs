@@ -1,14 +1,15 @@
 //! What runs in parallel equals what runs one after the other, whatever the transactions do to each other, however threads take
 //! turns and whatever is expected of them: the same receipts, the same state, and rows and columns that every verifier accepts.
 //!
-//! A million transactions are executed, in some three minutes on two cores; `OCELLI_EXECUTED` names another number.
+//! A million transactions are executed, in some three minutes on two cores; `OCELLI_EXECUTED` names another number. What fails names
+//! the seed of its worlds, and `OCELLI_SEED` has them made again.
 
 use super::{
     super::{ExecutedBlock, Forecast, Recent, execute},
     effects,
 };
 use crate::state::{Codes, Overlay, Snapshot, Writes};
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, U256};
 use ocelli_core::{
     block::{AssembledBlock, assemble, rebuild_cells, rebuild_columns},
     column::verify_column,
@@ -21,9 +22,21 @@ use ocelli_core::{
     tree::Tree,
 };
 use ocelli_tests::{chain::TestChain, programs::programs};
-use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 /// Transactions executed, unless the environment says otherwise.
 const TRANSACTIONS: usize = 1_000_000;
@@ -31,6 +44,10 @@ const TRANSACTIONS: usize = 1_000_000;
 const BLOCK: usize = 48;
 /// Most threads.
 const THREADS: usize = 6;
+/// Most worlds that are checked side by side.
+const WORKERS: usize = 8;
+/// Worlds of which what was learned in the first is expected in the last.
+const WORLDS_FORESEEN: u32 = 16;
 
 /// A chain whose rows are so short that lanes are longer.
 struct World {
@@ -186,26 +203,61 @@ fn check(world: &World, threads: &ThreadPool, forecast: &mut Forecast) -> usize 
     order.len()
 }
 
-/// Checks worlds until so many transactions were executed.
-fn check_worlds(transactions: usize) {
-    let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-    let pools: Vec<ThreadPool> = (1..=THREADS).map(pool).collect();
-    let mut runner = TestRunner::default();
-    // It comes to know contracts that are elsewhere, or others, in the next world.
-    let mut forecast = Forecast::default();
-    let mut executed = 0;
-    while executed < transactions {
-        let (world, pool) = (worlds(), 0..THREADS).new_tree(&mut runner).expect("a world").current();
-        executed += check(&world, &pools[pool], &mut forecast);
-        executed += check(&world, &pools[pool], &mut forecast);
+/// One thread that checks worlds.
+struct Worker<'a> {
+    /// Transactions that are to be executed by all workers together.
+    left: &'a AtomicUsize,
+    seed: u64,
+}
+
+impl Worker<'_> {
+    fn run(&self) {
+        let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        let pools: Vec<ThreadPool> = (1..=THREADS).map(pool).collect();
+        let seed = U256::from(self.seed).to_be_bytes::<32>();
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+        let (mut forecast, mut foreseen) = (Forecast::default(), 0);
+        for number in 0.. {
+            if self.left.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            // It comes to know contracts that are elsewhere, or others, in the next worlds.
+            if number % WORLDS_FORESEEN == 0 {
+                forecast = Forecast::default();
+            }
+            let (world, pool) = (worlds(), 0..THREADS).new_tree(&mut runner).expect("a world").current();
+            let executed: usize = (0..2).map(|_| check(&world, &pools[pool], &mut forecast)).sum();
+            foreseen += forecast.layouts().slots(world.transactions.iter()).keys.len();
+            let less = |left: usize| Some(left.saturating_sub(executed));
+            let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+        assert!(foreseen > 0, "what calls name is among what they use");
     }
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.left.store(0, Ordering::Relaxed);
+            eprintln!("the same worlds again: OCELLI_SEED={}", self.seed);
+        }
+    }
+}
+
+/// A number in the environment.
+fn number(name: &str) -> Option<u64> {
+    Some(std::env::var(name).ok()?.parse().expect("a number"))
 }
 
 #[test]
 fn what_runs_in_parallel_equals_one_after_the_other() {
-    let wanted = std::env::var("OCELLI_EXECUTED").ok().map_or(TRANSACTIONS, |text| text.parse().expect("a number"));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        (0..workers).for_each(|_| drop(scope.spawn(|| check_worlds(wanted.div_ceil(workers)))));
+    let left = &AtomicUsize::new(number("OCELLI_EXECUTED").map_or(TRANSACTIONS, |wanted| wanted as usize));
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS) as u64;
+    let seed = number("OCELLI_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    thread::scope(|scope| {
+        for at in 0..workers {
+            scope.spawn(move || Worker { left, seed: seed.wrapping_add(at) }.run());
+        }
     });
 }
