@@ -12,13 +12,23 @@ use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 /// How many places ahead of the one that is worked on the CPU is asked for: as long as memory takes to answer.
 pub(super) const AHEAD: usize = 24;
-/// Nodes or leaves in one chunk.
+/// Places for nodes or leaves in one chunk.
 const CHUNK: u32 = 1 << 11;
+/// The last of them, which stay empty: with what is counted beside them, pairs would take a few bytes more than a power of two, and
+/// allocators give such a chunk a fourth more than it needs.
+const LEFT_OUT: u32 = 2;
+const USED: u32 = CHUNK - LEFT_OUT;
 const WORD: usize = size_of::<usize>();
 
 /// What stands at a place: nothing, a node, or a leaf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Link(u32);
+
+/// The place after `number`.
+pub(super) const fn next_place(number: u32) -> u32 {
+    let next = number + 1;
+    if next % CHUNK < USED { next } else { next + LEFT_OUT }
+}
 
 /// A [`Link`], opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,14 +212,14 @@ impl Chunks {
     /// Makes place for node `number`.
     pub(super) fn grow_nodes(&mut self, number: u32) {
         while self.pairs.len() <= (number / CHUNK) as usize {
-            self.links.push((0..CHUNK).map(|_| Links::new()).collect());
-            self.pairs.push((0..CHUNK).map(|_| Pair::new()).collect());
+            self.links.push((0..USED).map(|_| Links::new()).collect());
+            self.pairs.push((0..USED).map(|_| Pair::new()).collect());
         }
     }
 
     /// Makes place for leaf `number` of `class`.
     pub(super) fn grow_leaves(&mut self, class: usize, number: u32) {
-        let words = packed::CLASSES[class] / WORD * CHUNK as usize;
+        let words = packed::CLASSES[class] / WORD * USED as usize;
         while self.leaves[class].len() <= (number / CHUNK) as usize {
             self.leaves[class].push((0..words).map(|_| AtomicUsize::new(0)).collect());
         }
@@ -265,5 +275,28 @@ impl Chunks {
         for (bytes, word) in bytes.as_chunks::<WORD>().0.iter().zip(record) {
             word.store(usize::from_le_bytes(*bytes), Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_at_each_place_and_a_chunk_is_less_than_a_power_of_two() {
+        let mut chunks = Chunks::default();
+        let places = core::iter::successors(Some(0), |number| Some(next_place(*number)));
+        for number in places.take(2 * CHUNK as usize) {
+            chunks.grow_nodes(number);
+            assert!(chunks.links(number).is_some() && chunks.pair(number).is_some(), "{number}");
+            for class in 0..packed::CLASSES.len() {
+                chunks.grow_leaves(class, number);
+                assert!(chunks.path(Link::leaf(class, number)).is_some(), "{number}");
+            }
+        }
+        assert_eq!((chunks.pairs.len(), chunks.links.len()), (3, 3), "hardly any place is left out");
+        // Two numbers count what holds the chunk, and the pairs begin with a line of the cache.
+        let bytes = size_of_val::<[Pair]>(&chunks.pairs[0]) + align_of::<Pair>();
+        assert!(bytes < bytes.next_power_of_two() && bytes + 64 >= bytes.next_power_of_two(), "{bytes}");
     }
 }

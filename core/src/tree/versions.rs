@@ -5,7 +5,7 @@
 //! (super::Tree) holds its token; whoever makes the next one looks who still does. So a clone counts one number, no node
 //! has a count of its own, and readers neither wait nor are waited for.
 
-use super::arena::{AHEAD, Chunks, Link, Target};
+use super::arena::{AHEAD, Chunks, Link, Target, next_place};
 use super::packed;
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 use core::sync::atomic::{Ordering, fence};
@@ -44,7 +44,7 @@ pub(super) struct Versions {
     living: VecDeque<Version>,
     free_nodes: Vec<u32>,
     free_leaves: [Vec<u32>; packed::CLASSES.len()],
-    /// How many nodes, and leaves of each class, were ever made.
+    /// The places after those of all nodes, and of all leaves of each class, that were ever made.
     nodes: u32,
     leaves: [u32; packed::CLASSES.len()],
 }
@@ -191,7 +191,7 @@ impl Versions {
     pub(super) fn take_node(&mut self) -> u32 {
         self.free_nodes.pop().unwrap_or_else(|| {
             let number = self.nodes;
-            self.nodes += 1;
+            self.nodes = next_place(number);
             if self.chunks.pair(number).is_none() {
                 Arc::make_mut(&mut self.chunks).grow_nodes(number);
             }
@@ -203,7 +203,7 @@ impl Versions {
     pub(super) fn take_leaf(&mut self, class: usize) -> u32 {
         self.free_leaves[class].pop().unwrap_or_else(|| {
             let number = self.leaves[class];
-            self.leaves[class] += 1;
+            self.leaves[class] = next_place(number);
             if self.chunks.path(Link::leaf(class, number)).is_none() {
                 Arc::make_mut(&mut self.chunks).grow_leaves(class, number);
             }
