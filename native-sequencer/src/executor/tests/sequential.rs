@@ -211,7 +211,8 @@ struct Worker<'a> {
 }
 
 impl Worker<'_> {
-    fn run(&self) {
+    /// Checks until nothing is left; how many slots were foreseen.
+    fn run(&self) -> usize {
         let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
         let pools: Vec<ThreadPool> = (1..=THREADS).map(pool).collect();
         let seed = U256::from(self.seed).to_be_bytes::<32>();
@@ -232,7 +233,7 @@ impl Worker<'_> {
             let less = |left: usize| Some(left.saturating_sub(executed));
             let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         }
-        assert!(foreseen > 0, "what calls name is among what they use");
+        foreseen
     }
 }
 
@@ -252,12 +253,15 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn what_runs_in_parallel_equals_one_after_the_other() {
-    let left = &AtomicUsize::new(number("OCELLI_EXECUTED").map_or(TRANSACTIONS, |wanted| wanted as usize));
+    let wanted = number("OCELLI_EXECUTED").map_or(TRANSACTIONS, |wanted| wanted as usize);
+    let left = &AtomicUsize::new(wanted);
     let workers = thread::available_parallelism().map_or(1, usize::from).min(WORKERS) as u64;
     let seed = number("OCELLI_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
-    thread::scope(|scope| {
-        for at in 0..workers {
-            scope.spawn(move || Worker { left, seed: seed.wrapping_add(at) }.run());
-        }
+    let foreseen: usize = thread::scope(|scope| {
+        let work = |at| scope.spawn(move || Worker { left, seed: seed.wrapping_add(at) }.run());
+        let workers: Vec<_> = (0..workers).map(work).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no worker fails")).sum()
     });
+    // Of few transactions, none may use what it names.
+    assert!(foreseen > 0 || wanted < BLOCK * 100, "what calls name is among what they use");
 }
