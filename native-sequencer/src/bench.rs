@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod executor;
 pub mod figure;
 pub mod kernels;
+mod line;
 pub mod network;
 #[cfg(feature = "peers")]
 pub mod peers;

@@ -1,6 +1,9 @@
 //! The chain that is measured: blocks made by the sequencer's own functions, a stage at a time.
 
-use super::BenchError;
+use super::{
+    BenchError,
+    line::{RECOVERED_AT_ONCE, in_gaps},
+};
 use crate::{
     block::SealedBlock,
     chain::Head,
@@ -28,9 +31,6 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-
-/// Transactions whose signers one core recovers at a time.
-pub(super) const RECOVERED_AT_ONCE: usize = 256;
 
 /// Wall time of each stage of one block.
 #[derive(Clone, Copy, Debug, Default)]
@@ -161,7 +161,7 @@ impl MeasuredChain {
     ///
     /// # Errors
     /// As [`Self::block`].
-    pub fn line(&mut self, first: &[Bytes], second: &[Bytes]) -> Result<Line<'_>, BenchError> {
+    pub fn line(&mut self, [first, second]: &[Vec<Bytes>; 2]) -> Result<Line<'_>, BenchError> {
         let (first, ready) = (self.recover(first)?, self.recover(second)?);
         Ok(Line { made: self.make(first)?, ready, chain: self })
     }
@@ -231,23 +231,37 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Takes each block a stage on, as the sequencer does: while one becomes durable, the next one is made, and the senders of the
-    /// one after that, `raw`, are recovered where that leaves a core without work. Gives the one that is durable, and the line.
+    /// Takes blocks on as the sequencer does, as many as there are `raws`: while one becomes durable, the next one is made, and the
+    /// senders of those after that, in the end of `raws`, are recovered where that leaves a core without work. Gives the last one
+    /// that is durable, and the line.
     ///
     /// # Errors
     /// As [`MeasuredChain::block`].
-    pub fn step(self, raw: &[Bytes]) -> Result<(MadeBlock, Self), BenchError> {
+    pub fn run(self, raws: &[Vec<Bytes>]) -> Result<(MadeBlock, Self), BenchError> {
         let Self { chain, made, ready } = self;
-        let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 2).clone());
-        let (sealed, made) = thread::scope(|scope| {
-            let sealing = scope.spawn(move || seal(&store, made));
-            let made = in_gaps(|| chain.make(ready), raw, move |chunk| recover_chunk(chunk, &params));
-            (sealing.join(), made)
-        });
-        let sealed = sealed.map_err(|_| BenchError::Invalid("sealing a block panicked"))??;
-        let (made, chunks) = made?;
-        let ready = in_one(raw.len(), chunks.into_iter().collect::<Result<_, TransactionError>>()?);
-        Ok((sealed, Self { chain, made: made?, ready }))
+        let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 1).clone());
+        let recover = move |chunk: &[Bytes]| Ok(recover_chunk(chunk, &params)?);
+        thread::scope(|scope| {
+            let (to_seal, blocks) = mpsc::sync_channel(1);
+            let sealing = scope.spawn(move || {
+                let mut last = None;
+                for block in blocks {
+                    last = Some(seal(&store, block)?);
+                }
+                last.ok_or(NOT_SEALED)
+            });
+            let mut unsealed = Some(made);
+            let ready = in_gaps(ready, raws, recover, |ready| {
+                let before = unsealed.take().ok_or(NOT_SEALED)?;
+                to_seal.send(before).map_err(|_| NOT_SEALED)?;
+                unsealed = Some(chain.make(ready)?);
+                Ok(())
+            });
+            drop(to_seal);
+            let sealed = sealing.join().unwrap_or(Err(NOT_SEALED))?;
+            let (ready, made) = (ready?, unsealed.ok_or(NOT_SEALED)?);
+            Ok((sealed, Self { chain, made, ready }))
+        })
     }
 
     /// Makes what is left durable; the last block.
@@ -260,6 +274,8 @@ impl Line<'_> {
         seal(&self.chain.store, last)
     }
 }
+
+const NOT_SEALED: BenchError = BenchError::Invalid("a block was not sealed");
 
 /// Makes a block as it is served, and durable.
 fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
@@ -280,7 +296,7 @@ fn seal(store: &Store, made: UnsealedBlock) -> Result<MadeBlock, BenchError> {
 
 fn recover(raw: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
     let chunks = raw.par_chunks(RECOVERED_AT_ONCE).map(|chunk| recover_chunk(chunk, params));
-    Ok(in_one(raw.len(), chunks.collect::<Result<_, _>>()?))
+    Ok(chunks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
 fn recover_chunk(chunk: &[Bytes], params: &Params) -> Result<Vec<Recovered>, TransactionError> {
@@ -288,49 +304,4 @@ fn recover_chunk(chunk: &[Bytes], params: &Params) -> Result<Vec<Recovered>, Tra
     let decoded = Transaction::decode_many(bytes, params.chain_id, params.fork).into_iter();
     let decoded = decoded.collect::<Result<Vec<_>, _>>()?;
     Recovered::recover_many(decoded).into_iter().collect()
-}
-
-fn in_one(count: usize, chunks: Vec<Vec<Recovered>>) -> Vec<Recovered> {
-    let mut recovered = Vec::with_capacity(count);
-    chunks.into_iter().for_each(|chunk| recovered.extend(chunk));
-    recovered
-}
-
-/// Does `make` on rayon's threads, and `recover` for each chunk of `raw` on those of them that find nothing to do for it: they come
-/// to what is handed in from outside last. Not to be called by one of them.
-///
-/// # Errors
-/// [`BenchError`] if a chunk was not done.
-pub(super) fn in_gaps<M: Send, R: Send + 'static>(
-    make: impl FnOnce() -> M + Send,
-    raw: &[Bytes],
-    recover: impl Fn(&[Bytes]) -> R + Send + Sync + 'static,
-) -> Result<(M, Vec<R>), BenchError> {
-    let (begin, begun) = mpsc::channel();
-    let recover_all = move || {
-        // What is handed in first, a thread takes first.
-        let _ = begun.recv();
-        let (recover, (done, chunks)) = (Arc::new(recover), mpsc::channel());
-        for (at, chunk) in raw.chunks(RECOVERED_AT_ONCE).enumerate() {
-            let (chunk, recover, done) = (chunk.to_vec(), recover.clone(), done.clone());
-            rayon::spawn(move || {
-                // Somebody waits for it.
-                let _ = done.send((at, recover(&chunk)));
-            });
-        }
-        drop(done);
-        let mut chunks: Vec<(usize, R)> = chunks.into_iter().collect();
-        chunks.sort_unstable_by_key(|(at, _)| *at);
-        chunks.into_iter().map(|(_, chunk)| chunk).collect::<Vec<R>>()
-    };
-    let (made, recovered) = thread::scope(|scope| {
-        let recovering = scope.spawn(recover_all);
-        let made = rayon::scope(|_| {
-            let _ = begin.send(());
-            make()
-        });
-        (made, recovering.join())
-    });
-    let whole = recovered.ok().filter(|chunks| chunks.len() == raw.len().div_ceil(RECOVERED_AT_ONCE));
-    Ok((made, whole.ok_or(BenchError::Invalid("senders were not recovered"))?))
 }

@@ -16,6 +16,9 @@ use std::{
 /// Fewest blocks that are measured, however long they take.
 const BLOCKS: usize = 5;
 
+/// Blocks whose transactions are signed at a time, and which then follow one another without a break.
+const IN_LINE: usize = 8;
+
 /// The name of the peer.
 const PEER: &str = "rust-node-stack";
 
@@ -68,19 +71,19 @@ pub fn run(
         taken.stages.push(made.stages);
         taken.peers.extend(peer.block(&raw)?);
     }
-    let [first, second] = [(); 2].map(|()| world.transactions(size.transactions));
-    let mut of_peer = peer.block_and_recover(&Senders::default(), &first)?;
-    of_peer = peer.block_and_recover(&of_peer, &second)?;
-    let mut line = chain.line(&first, &second)?;
-    while taken.sum() < size.duration || taken.blocks.len() < BLOCKS {
-        let raw = world.transactions(size.transactions);
+    let first = [(); 2].map(|()| world.transactions(size.transactions));
+    let mut of_peer = peer.run(Senders::default(), &first)?;
+    let mut line = chain.line(&first)?;
+    while taken.ours < size.duration || taken.blocks < BLOCKS {
+        let raws = [(); IN_LINE].map(|()| world.transactions(size.transactions));
         let started = Instant::now();
-        (made, line) = line.step(&raw)?;
-        taken.blocks.push(started.elapsed());
+        (made, line) = line.run(&raws)?;
+        taken.ours += started.elapsed();
         let started = Instant::now();
-        of_peer = peer.block_and_recover(&of_peer, &raw)?;
-        taken.of_peer.push(started.elapsed());
-        progress((taken.sum().as_secs_f64() / size.duration.as_secs_f64()).min(1.0));
+        of_peer = peer.run(of_peer, &raws)?;
+        taken.of_peer += started.elapsed();
+        taken.blocks += raws.len();
+        progress((taken.ours.as_secs_f64() / size.duration.as_secs_f64()).min(1.0));
     }
     line.finish()?;
     let mut figures = throughput(setting.workload, size.transactions, &taken);
@@ -93,23 +96,19 @@ pub fn run(
 struct Taken {
     /// The stages of blocks that were made one stage after the other.
     stages: Vec<Stages>,
-    /// Blocks that were made while the next one's senders were recovered.
-    blocks: Vec<Duration>,
     /// The stages of the peer's blocks; empty if there is no peer.
     peers: Vec<PeerStages>,
-    /// The peer's blocks, made like ours.
-    of_peer: Vec<Duration>,
-}
-
-impl Taken {
-    fn sum(&self) -> Duration {
-        self.blocks.iter().sum()
-    }
+    /// Blocks of which different ones were in different stages at the same time.
+    blocks: usize,
+    /// How long these took.
+    ours: Duration,
+    /// How long the same took the peer.
+    of_peer: Duration,
 }
 
 /// Over the whole time where the stages of different blocks run at the same time, by medians for each stage by itself.
 fn throughput(workload: Workload, transactions: u32, taken: &Taken) -> Vec<Figure> {
-    let Taken { stages, blocks, peers, of_peer } = taken;
+    let Taken { stages, peers, blocks, ours, of_peer } = taken;
     let name = workload.name();
     let figure = |name: String, ours: f64, peer: f64| {
         let figure = Figure::new(name, ours, Unit::TransactionsPerSecond);
@@ -119,21 +118,15 @@ fn throughput(workload: Workload, transactions: u32, taken: &Taken) -> Vec<Figur
         let (ours, peer) = (stages.iter().map(of), peers.iter().map(of_peer));
         figure(format!("{name}.{part}"), each(transactions, ours), each(transactions, peer))
     };
-    let whole = sustained(transactions, blocks.iter().copied());
-    let of_peer = sustained(transactions, of_peer.iter().copied());
+    let sustained = |took: &Duration| f64::from(transactions) * *blocks as f64 / took.as_secs_f64();
     let store = each(transactions, stages.iter().map(|stages| stages.store));
     vec![
-        figure(name.to_owned(), whole, of_peer),
+        figure(name.to_owned(), sustained(ours), sustained(of_peer)),
         stage("recover", |stages| stages.recover, |peer| peer.recover),
         stage("execute", |stages| stages.execute, |peer| peer.execute),
         stage("assemble", |stages| stages.assemble, |peer| peer.root),
         Figure::new(format!("{name}.store"), store, Unit::TransactionsPerSecond),
     ]
-}
-
-/// Transactions a second over all blocks.
-fn sustained(transactions: u32, took: impl ExactSizeIterator<Item = Duration>) -> f64 {
-    f64::from(transactions) * took.len() as f64 / took.map(|took| took.as_secs_f64()).sum::<f64>()
 }
 
 /// Transactions a second in half of the blocks.
@@ -186,7 +179,7 @@ impl Peer {
         Ok(None)
     }
 
-    fn block_and_recover(&mut self, _: &Senders, _: &[Bytes]) -> Result<Senders, BenchError> {
+    fn run(&mut self, _: Senders, _: &[Vec<Bytes>]) -> Result<Senders, BenchError> {
         Ok(Senders(()))
     }
 }

@@ -7,7 +7,7 @@
 use super::{
     super::{
         BenchError,
-        chain::{RECOVERED_AT_ONCE, in_gaps},
+        line::{RECOVERED_AT_ONCE, in_gaps},
         pipeline::PeerStages,
     },
     patricia::Trie,
@@ -92,15 +92,18 @@ impl RustNode {
         Ok(Some(PeerStages { recover, ..self.make(&recovered)? }))
     }
 
-    /// Executes a block of `recovered`, or of none at the beginning, while the senders of the one after it, `next`, are
-    /// recovered where that leaves a core without work; gives those.
+    /// Executes a block of `ready`, or of none at the beginning, and of each of `raws` but the last, while the senders of those after
+    /// it are recovered where that leaves a core without work; gives those of the last.
     ///
     /// # Errors
     /// [`BenchError::Peer`] as for [`Self::block`].
-    pub fn block_and_recover(&mut self, recovered: &Senders, next: &[Bytes]) -> Result<Senders, BenchError> {
-        let (made, chunks) = in_gaps(|| self.make(recovered), next, recover_chunk)?;
-        made?;
-        in_one(chunks.into_iter().collect())
+    pub fn run(&mut self, ready: Senders, raws: &[Vec<Bytes>]) -> Result<Senders, BenchError> {
+        in_gaps(ready, raws, recover_chunk, |ready| {
+            self.make(&ready)?;
+            // Our blocks are dropped beside as well.
+            rayon::spawn(move || drop(ready));
+            Ok(())
+        })
     }
 
     fn make(&mut self, recovered: &Senders) -> Result<PeerStages, BenchError> {
@@ -174,21 +177,18 @@ impl RustNode {
 }
 
 fn recover(raw: &[Bytes]) -> Result<Senders, BenchError> {
-    in_one(raw.par_chunks(RECOVERED_AT_ONCE).map(recover_chunk).collect())
+    let chunks = raw.par_chunks(RECOVERED_AT_ONCE).map(recover_chunk);
+    Ok(chunks.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }
 
-fn recover_chunk(chunk: &[Bytes]) -> Option<Senders> {
+fn recover_chunk(chunk: &[Bytes]) -> Result<Senders, BenchError> {
     let one = |bytes: &Bytes| {
         let transaction = TxEnvelope::decode_2718(&mut bytes.as_ref()).ok()?;
         let sender = signatures::recover(&transaction.signature_hash(), transaction.signature())?;
         Some((transaction, sender))
     };
-    chunk.iter().map(one).collect()
-}
-
-fn in_one(chunks: Option<Vec<Senders>>) -> Result<Senders, BenchError> {
-    let chunks = chunks.ok_or_else(|| failed("a transaction does not decode or recover"))?;
-    Ok(chunks.into_iter().flatten().collect())
+    let senders: Option<Senders> = chunk.iter().map(one).collect();
+    senders.ok_or_else(|| failed("a transaction does not decode or recover"))
 }
 
 fn environment(transaction: &TxEnvelope, sender: Address) -> TxEnv {
