@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 mod backend;
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
 mod lanes;
+#[cfg(feature = "libsecp256k1")]
+mod library;
 mod portable;
 
 pub use backend::Backend;

@@ -2,6 +2,8 @@
 
 #[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
 use super::lanes;
+#[cfg(feature = "libsecp256k1")]
+use super::library;
 use super::{Signature, SignatureError, portable};
 #[cfg(target_arch = "x86_64")]
 use crate::cpu::Avx512Ifma;
@@ -19,6 +21,8 @@ pub struct Backend(Kind);
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Portable,
+    #[cfg(feature = "libsecp256k1")]
+    Libsecp256k1,
     #[cfg(target_arch = "x86_64")]
     Avx512Ifma(Avx512Ifma),
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
@@ -30,16 +34,25 @@ impl Backend {
     pub const PORTABLE: Self = Self(Kind::Portable);
 
     /// The names of all backends, whether this machine can run them or not, the fastest last.
-    pub const NAMES: &'static [&'static str] = &["portable", "relaxed-simd", "avx512-ifma"];
+    pub const NAMES: &'static [&'static str] = &["portable", "libsecp256k1", "relaxed-simd", "avx512-ifma"];
 
     /// The backends that this machine can run, the fastest last.
     pub fn available() -> Vec<Self> {
-        [Some(Self::PORTABLE), Self::lanes()].into_iter().flatten().collect()
+        [Some(Self::PORTABLE), Self::library(), Self::lanes()].into_iter().flatten().collect()
     }
 
     /// The one that takes least time for `count` signatures.
     pub fn fastest(count: usize) -> Self {
-        if count < LANES_PAY { Self::PORTABLE } else { Self::lanes().unwrap_or(Self::PORTABLE) }
+        let lanes = if count < LANES_PAY { None } else { Self::lanes() };
+        lanes.or_else(Self::library).unwrap_or(Self::PORTABLE)
+    }
+
+    /// libsecp256k1, if it was compiled in.
+    const fn library() -> Option<Self> {
+        #[cfg(feature = "libsecp256k1")]
+        return Some(Self(Kind::Libsecp256k1));
+        #[cfg(not(feature = "libsecp256k1"))]
+        return None;
     }
 
     /// The one that this machine fills lanes with, if any.
@@ -56,6 +69,8 @@ impl Backend {
     pub const fn name(&self) -> &'static str {
         match self.0 {
             Kind::Portable => "portable",
+            #[cfg(feature = "libsecp256k1")]
+            Kind::Libsecp256k1 => "libsecp256k1",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma(_) => "avx512-ifma",
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
@@ -68,10 +83,13 @@ impl Backend {
     /// # Errors
     /// [`SignatureError::NoKey`].
     pub fn recover_public_key(self, prehash: &B256, signature: &Signature) -> Result<B512, SignatureError> {
-        if matches!(self.0, Kind::Portable) {
-            return portable::recover(prehash, signature).ok_or(SignatureError::NoKey);
+        match self.0 {
+            Kind::Portable => portable::recover(prehash, signature).ok_or(SignatureError::NoKey),
+            #[cfg(feature = "libsecp256k1")]
+            Kind::Libsecp256k1 => library::recover(prehash, signature).ok_or(SignatureError::NoKey),
+            #[allow(unreachable_patterns, reason = "where there are no lanes")]
+            _ => self.recover_public_keys(&[(*prehash, *signature)]).pop().unwrap_or(Err(SignatureError::NoKey)),
         }
-        self.recover_public_keys(&[(*prehash, *signature)]).pop().unwrap_or(Err(SignatureError::NoKey))
     }
 
     /// The public key of each of `signed`, in order; see [`super::recover_public_key`].
@@ -81,6 +99,8 @@ impl Backend {
     pub fn recover_public_keys(self, signed: &[(B256, Signature)]) -> Vec<Result<B512, SignatureError>> {
         let keys = match self.0 {
             Kind::Portable => portable::recover_many(signed),
+            #[cfg(feature = "libsecp256k1")]
+            Kind::Libsecp256k1 => signed.iter().map(|(prehash, one)| library::recover(prehash, one)).collect(),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma(cpu) => lanes::recover_many_avx512_ifma(cpu, signed),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
