@@ -71,7 +71,7 @@ pub fn lanes<K: Copy + Ord>(transactions: &[Footprint<'_, K>]) -> Lanes {
             of_key.windows(2).for_each(|pair| connected.join(pair[0].place, pair[1].place));
         }
     }
-    connected.lanes(transactions)
+    connected.lanes(transactions.iter().map(|footprint| footprint.index))
 }
 
 /// [`lanes`] of fewer than 2^32 transactions whose keys are numbered, below `keys`: no other number stands for a key. Takes as many
@@ -94,7 +94,19 @@ pub fn lanes_of_numbered(transactions: &[Footprint<'_, u32>], keys: usize) -> La
             }
         }
     }
-    connected.lanes(transactions)
+    connected.lanes(transactions.iter().map(|footprint| footprint.index))
+}
+
+/// Groups `0..count` into lanes: those that a chain of `pairs` leads to from one another are connected. Pairs that name others are
+/// passed over. In the order of [`lanes`].
+pub fn lanes_of_pairs(count: u32, pairs: impl IntoIterator<Item = (u32, u32)>) -> Lanes {
+    let mut connected = Connected::new(count as usize);
+    for (a, b) in pairs {
+        if a < count && b < count {
+            connected.join(a, b);
+        }
+    }
+    connected.lanes(0..count as usize)
 }
 
 /// Disjoint sets of places `0..n` (union-find).
@@ -123,8 +135,8 @@ impl Connected {
         self.before[a.max(b) as usize] = a.min(b);
     }
 
-    /// The sets in the order of their first places, each ascending.
-    fn lanes<K>(mut self, transactions: &[Footprint<'_, K>]) -> Lanes {
+    /// The sets in the order of their first places, each ascending, with the index of each place.
+    fn lanes(mut self, indexes: impl ExactSizeIterator<Item = usize>) -> Lanes {
         // The set that each place belongs to. The first place of a set comes before all others of it.
         let mut set_of: Vec<u32> = Vec::with_capacity(self.before.len());
         let mut lengths: Vec<usize> = Vec::with_capacity(self.before.len());
@@ -143,10 +155,10 @@ impl Connected {
         for next in &mut next {
             from += core::mem::replace(next, from);
         }
-        let mut members = alloc::vec![0; transactions.len()];
-        for (set, transaction) in set_of.iter().zip(transactions) {
+        let mut members = alloc::vec![0; indexes.len()];
+        for (set, index) in set_of.iter().zip(indexes) {
             let next = &mut next[*set as usize];
-            members[*next] = transaction.index;
+            members[*next] = index;
             *next += 1;
         }
         Lanes { members, ends: next }

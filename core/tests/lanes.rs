@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, U256};
 use ocelli_core::{
     key::Key,
-    lanes::{Footprint, Lanes, lanes, lanes_of_numbered},
+    lanes::{Footprint, Lanes, lanes, lanes_of_numbered, lanes_of_pairs},
 };
 use proptest::prelude::*;
 
@@ -88,6 +88,13 @@ fn transactions_keep_the_names_that_the_caller_gave_them() {
     let [a, b] = [[(account(1), true)], [(account(2), true)]];
     let footprints = [(70, &a), (3, &b), (70, &b), (5, &a)].map(|(index, keys)| Footprint { index, keys });
     assert_eq!(listed(&lanes(&footprints)), [vec![70, 5], vec![3, 70]]);
+}
+
+#[test]
+fn pairs_connect_and_those_that_name_nobody_do_not() {
+    let pairs = [(3, 0), (4, 1), (3, 3), (5, 0), (0, u32::MAX)];
+    assert_eq!(listed(&lanes_of_pairs(5, pairs)), [vec![0, 3], vec![1, 4], vec![2]]);
+    assert_eq!(listed(&lanes_of_pairs(0, pairs)), Vec::<Vec<usize>>::new());
 }
 
 #[test]

@@ -13,14 +13,18 @@ use alloy_primitives::{
     Address,
     map::{DefaultHashBuilder, HashMap},
 };
+use hashbrown::{HashTable, hash_table::Entry};
 use ocelli_core::{
     access::Access,
     key::Key,
-    lanes::{self, Footprint, Lanes},
+    lanes::{self, Lanes},
     transaction::Recovered,
 };
 use rayon::prelude::*;
-use std::hash::BuildHasher;
+use std::{
+    hash::BuildHasher,
+    time::{Duration, Instant},
+};
 
 /// Kinds of calls that are remembered; then those are forgotten of which none came while as many others did.
 const CALLS: usize = 1 << 16;
@@ -28,8 +32,12 @@ const CALLS: usize = 1 << 16;
 const KEYS_OF_CALL: usize = 4;
 /// Transactions of a lane that tell which of its keys are contended, evenly from all of it.
 const SAMPLE: usize = 16;
-/// Transactions that one core looks at in one go.
-const AT_ONCE: usize = 1_024;
+/// Transactions that one core looks at in one go; few in tests, so that there are several parts.
+const AT_ONCE: usize = if cfg!(test) { 4 } else { 512 };
+/// The most parts that expected keys are divided into, in each of which one core looks for equal ones.
+const PARTS: usize = 8;
+/// Keys that are expected of a transaction, mostly.
+const KEYS_ABOUT: usize = 3;
 /// Words of calldata that are looked at for addresses.
 const WORDS: usize = 16;
 
@@ -89,38 +97,71 @@ struct Users {
     changed: bool,
 }
 
-/// The keys that some transactions are expected to fight over, one transaction after the other.
+/// The keys that some transactions are expected to fight over, each with the transaction's index.
 #[derive(Debug, Default)]
 struct Expected {
-    keys: Vec<(Contended, bool)>,
-    /// Where those of each transaction end.
-    ends: Vec<usize>,
+    /// In as many parts as the keys are divided into.
+    parts: Vec<Vec<(Contended, u32)>>,
+    took: Duration,
 }
 
-impl Expected {
-    fn of_each(&self) -> impl Iterator<Item = &[(Contended, bool)]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.keys[start..*end])
+/// Transactions that are expected to use the same keys, in pairs.
+#[derive(Debug, Default)]
+struct Pairs {
+    pairs: Vec<(u32, u32)>,
+    took: Duration,
+}
+
+impl Pairs {
+    /// Of those whose keys are in a part.
+    fn of(expected: &[Expected], part: usize) -> Self {
+        let started = Instant::now();
+        let keys = || expected.iter().filter_map(|some| some.parts.get(part)).flatten();
+        let mut last: HashTable<(Contended, u32)> = HashTable::with_capacity(keys().count());
+        let mut pairs = Vec::new();
+        for (key, index) in keys() {
+            match last.entry(*key, |(other, _)| other == key, |(other, _)| *other) {
+                Entry::Occupied(mut before) => pairs.push((std::mem::replace(&mut before.get_mut().1, *index), *index)),
+                Entry::Vacant(entry) => {
+                    entry.insert((*key, *index));
+                }
+            }
+        }
+        Self { pairs, took: started.elapsed() }
     }
+}
+
+/// Transactions by what is expected to be contended.
+#[derive(Debug)]
+pub(super) struct Grouped {
+    pub(super) groups: Lanes,
+    /// How long each piece of work took that could run beside others: finding keys, and who shares them.
+    pub(super) took: [Vec<Duration>; 2],
 }
 
 impl Forecast {
     /// `transactions` by what is expected to be contended: those that may use the same of it are together, and so are each
     /// sender's. Their indexes, in order.
-    pub(super) fn groups(&self, transactions: &[Recovered]) -> Lanes {
-        let expected: Vec<Expected> = transactions.par_chunks(AT_ONCE).map(|some| self.expected(some)).collect();
-        let footprint = |(index, keys)| Footprint { index, keys };
-        let footprints: Vec<_> = expected.iter().flat_map(Expected::of_each).enumerate().map(footprint).collect();
-        lanes::lanes(&footprints)
+    pub(super) fn group(&self, transactions: &[Recovered]) -> Grouped {
+        let parts = transactions.len().div_ceil(AT_ONCE).min(PARTS);
+        let expect = |(chunk, some)| self.expect_all(chunk * AT_ONCE, some, parts);
+        let expected: Vec<Expected> = transactions.par_chunks(AT_ONCE).enumerate().map(expect).collect();
+        let pairs: Vec<Pairs> = (0..parts).into_par_iter().map(|part| Pairs::of(&expected, part)).collect();
+        let took = [expected.iter().map(|some| some.took).collect(), pairs.iter().map(|some| some.took).collect()];
+        let pairs = pairs.iter().flat_map(|some| some.pairs.iter().copied());
+        Grouped { groups: lanes::lanes_of_pairs(transactions.len() as u32, pairs), took }
     }
 
-    fn expected(&self, transactions: &[Recovered]) -> Expected {
-        let mut expected = Expected::default();
-        for transaction in transactions {
-            self.expect(transaction, |key| expected.keys.push((key, true)));
-            expected.ends.push(expected.keys.len());
+    /// What is expected of transactions from the one at `first` on, in so many parts.
+    fn expect_all(&self, first: usize, transactions: &[Recovered], parts: usize) -> Expected {
+        let started = Instant::now();
+        let room = KEYS_ABOUT * transactions.len() / parts;
+        let mut expected: Vec<Vec<_>> = (0..parts).map(|_| Vec::with_capacity(room)).collect();
+        for (transaction, index) in transactions.iter().zip(first as u32..) {
+            // Other bits than those that tables look at.
+            self.expect(transaction, |key| expected[(key >> 32) as usize % parts].push((key, index)));
         }
-        expected
+        Expected { parts: expected, took: started.elapsed() }
     }
 
     fn expect(&self, transaction: &Recovered, mut take: impl FnMut(Contended)) {

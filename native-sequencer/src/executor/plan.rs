@@ -5,7 +5,7 @@
 //! is a guess; execution holds each transaction to it and puts those that surprise behind everything else.
 
 use super::{
-    forecast::Forecast,
+    forecast::{Forecast, Grouped},
     keys::{Numbered, Use},
     recent::Remembered,
     speculate::{Attempt, Speculation, Tried, speculate},
@@ -75,11 +75,12 @@ impl Plan {
     /// its gas limit are left out.
     pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &Forecast) -> Self {
         let mut plan = Self::default();
-        let groups = forecast.groups(transactions);
+        let Grouped { groups, took: grouping } = forecast.group(transactions);
         let Speculation { guesses, took } = speculate(env, base, transactions, &groups, forecast.layouts());
         plan.keep(env.params.gas_limit, guesses);
         plan.numbered = Numbered::of(&plan.guesses);
-        plan.phases = [took].into_iter().chain(std::mem::take(&mut plan.numbered.took)).collect();
+        let numbering = std::mem::take(&mut plan.numbered.took);
+        plan.phases = grouping.into_iter().chain([took]).chain(numbering).collect();
         let planned = plan.guesses.iter().enumerate().filter(|(_, guess)| guess.is_some());
         let footprint = |(index, _)| Footprint { index, keys: plan.numbered.of_transaction(index) };
         let footprints: Vec<Footprint<'_, u32>> = planned.map(footprint).collect();

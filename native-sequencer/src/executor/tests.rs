@@ -97,7 +97,7 @@ fn effects(block: &ExecutedBlock) -> Vec<Vec<Access>> {
 
 /// What is found of transactions before anything is known of them.
 fn try_all(world: &World, calls: &[Recovered]) -> Vec<Tried> {
-    try_groups(world, &world.env(), calls, &Forecast::default().groups(calls))
+    try_groups(world, &world.env(), calls, &Forecast::default().group(calls).groups)
 }
 
 /// What is found of transactions one after the other.

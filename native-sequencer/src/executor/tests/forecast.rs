@@ -1,6 +1,7 @@
 //! What a forecast puts together, and that what it foresees runs once.
 
 use super::*;
+use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 /// Adds one to slot 0.
@@ -34,10 +35,10 @@ fn what_was_contended_before_runs_once() {
     let mut world = World::new(COUNTER);
     let calls = calls(&mut world, |_| Vec::new());
     let mut forecast = Forecast::default();
-    assert_eq!(forecast.groups(&calls).len(), calls.len());
+    assert_eq!(forecast.group(&calls).groups.len(), calls.len());
     let first = run(&world, &calls, &mut forecast);
     assert_eq!(first.ran_twice, calls.len() - 1, "all but the first found another number");
-    assert!(forecast.groups(&calls).iter().eq([all(0..calls.len())]));
+    assert!(forecast.group(&calls).groups.iter().eq([all(0..calls.len())]));
     let second = run(&world, &calls, &mut forecast);
     assert_eq!(second.ran_twice, 0);
     assert_eq!(effects(&first), effects(&second));
@@ -50,7 +51,7 @@ fn what_all_read_and_nobody_changes_is_not_contended() {
     let mut forecast = Forecast::default();
     for _ in 0..2 {
         assert_eq!(run(&world, &calls, &mut forecast).ran_twice, 0);
-        assert_eq!(forecast.groups(&calls).len(), calls.len());
+        assert_eq!(forecast.group(&calls).groups.len(), calls.len());
     }
 }
 
@@ -61,7 +62,7 @@ fn calls_are_told_apart_by_the_addresses_among_their_arguments() {
     let calls = calls(&mut world, named);
     let mut forecast = Forecast::default();
     run(&world, &calls, &mut forecast);
-    let groups = forecast.groups(&calls);
+    let groups = forecast.group(&calls).groups;
     assert_eq!(groups.len(), 3);
     assert!(groups.iter().all(|group| group.iter().map(|at| at % 3).collect::<BTreeSet<_>>().len() == 1), "{groups:?}");
     assert_eq!(run(&world, &calls, &mut forecast).ran_twice, 0);
@@ -74,7 +75,7 @@ fn calls_that_are_alike_and_do_different_things_are_not_foreseen() {
     let calls = calls(&mut world, |index| U256::from(index % 3).to_be_bytes_vec());
     let mut forecast = Forecast::default();
     run(&world, &calls, &mut forecast);
-    assert_eq!(forecast.groups(&calls).len(), calls.len());
+    assert_eq!(forecast.group(&calls).groups.len(), calls.len());
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn ether_for_one_account_is_contended_before_anything_was_seen() {
     let payments = world.wallets.iter_mut().enumerate();
     let payments: Vec<Recovered> = payments.map(|(index, wallet)| pay(wallet, receivers[index / half])).collect();
     let mut forecast = Forecast::default();
-    assert!(forecast.groups(&payments).iter().eq([all(0..half), all(half..2 * half)]));
+    assert!(forecast.group(&payments).groups.iter().eq([all(0..half), all(half..2 * half)]));
     assert_eq!(run(&world, &payments, &mut forecast).ran_twice, 0);
 }
 
@@ -100,7 +101,7 @@ fn what_one_sender_does_alone_is_not_contended() {
     let (own, others) = ([call(0), call(0)], [call(1), call(2)]);
     let mut forecast = Forecast::default();
     run(&world, &own, &mut forecast);
-    assert_eq!(forecast.groups(&others).len(), 2);
+    assert_eq!(forecast.group(&others).groups.len(), 2);
 }
 
 #[test]
@@ -110,11 +111,11 @@ fn what_is_no_longer_contended_is_forgotten() {
     let same = calls(&mut world, |_| U256::ZERO.to_be_bytes_vec());
     let mut forecast = Forecast::default();
     run(&world, &same, &mut forecast);
-    assert_eq!(forecast.groups(&same).len(), 1);
+    assert_eq!(forecast.group(&same).groups.len(), 1);
     world.wallets.iter_mut().for_each(|wallet| wallet.nonce = 0);
     let apart = calls(&mut world, |index| U256::from(index).to_be_bytes_vec());
     run(&world, &apart, &mut forecast);
-    assert_eq!(forecast.groups(&apart).len(), apart.len());
+    assert_eq!(forecast.group(&apart).groups.len(), apart.len());
 }
 
 #[test]
@@ -130,5 +131,28 @@ fn calls_that_fail_teach_nothing() {
     let input = || Bytes::from([b"call".as_slice(), Address::ZERO.into_word().as_slice()].concat());
     let failed: Vec<Recovered> = (0..2).map(|_| failing.send(to, U256::ZERO, input(), 22_000)).collect();
     run(&world, &failed, &mut forecast);
-    assert_eq!(forecast.groups(&counted).len(), 1);
+    assert_eq!(forecast.group(&counted).groups.len(), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever cores and tables its keys were spread over.
+    #[test]
+    fn payments_are_together_that_share_a_sender_or_who_gets_ether(
+        payments in prop::collection::vec((0_usize..20, 0_u64..40, prop::bool::weighted(0.7)), 0..60),
+    ) {
+        let mut world = World::new(&[]);
+        let (mut sent, mut keys) = (Vec::new(), Vec::new());
+        for (from, to, carries) in payments {
+            let wallet = &mut world.wallets[from];
+            // Some of them are wallets.
+            let to = if to < 20 { Wallet::new(to).address() } else { Address::left_padding_from(&to.to_be_bytes()) };
+            keys.push(vec![(wallet.address(), true), (if carries { to } else { wallet.address() }, true)]);
+            sent.push(wallet.send(TxKind::Call(to), U256::from(carries), Bytes::new(), 21_000));
+        }
+        let footprints = keys.iter().enumerate().map(|(index, keys)| Footprint { index, keys });
+        let expected = lanes(&footprints.collect::<Vec<_>>());
+        prop_assert_eq!(Forecast::default().group(&sent).groups, expected);
+    }
 }
