@@ -9,6 +9,8 @@ mod keys;
 mod layout;
 mod plan;
 mod recent;
+#[cfg(test)]
+mod schedule;
 mod speculate;
 #[cfg(test)]
 mod tests;
@@ -52,8 +54,8 @@ pub struct ExecutedBlock {
     /// Keys that planned transactions read and none was to change, with version and value before the block. Those that surprised,
     /// and the closing row, may have changed them.
     pub read: Vec<(Key, Version, Value)>,
-    /// How long each piece of work took that could run beside the others of its phase, phase after phase: trying groups of
-    /// transactions, numbering their keys, executing chains of rows.
+    /// How long each piece of work took that could run beside the others of its phase, phase after phase: grouping transactions,
+    /// trying groups of them, numbering their keys, executing chains of rows.
     pub trace: Vec<Vec<Duration>>,
 }
 
@@ -184,6 +186,8 @@ impl Chain {
         let mut late = Vec::new();
         let mut full = false;
         for member in chain {
+            #[cfg(test)]
+            schedule::hold_up();
             if full && !run.budget.is_promised(member.at) {
                 continue;
             }

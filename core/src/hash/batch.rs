@@ -63,6 +63,9 @@ impl Backend {
     /// The one that runs anywhere.
     pub const PORTABLE: Self = Self(Kind::Portable);
 
+    /// The names of all backends, whether this machine has them or not, the fastest first.
+    pub const NAMES: &'static [&'static str] = &["avx512", "avx2", "simd128", "portable"];
+
     /// The fastest that this machine has.
     pub fn best() -> Self {
         Self::available().next().unwrap_or(Self::PORTABLE)
@@ -79,7 +82,7 @@ impl Backend {
         vectors.into_iter().flatten().map(Self).chain([Self::PORTABLE])
     }
 
-    /// Its name, for reports.
+    /// Its name, one of [`Self::NAMES`].
     pub const fn name(self) -> &'static str {
         match self.0 {
             Kind::Portable => "portable",

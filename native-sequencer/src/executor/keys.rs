@@ -157,6 +157,8 @@ impl Filled {
         about: usize,
     ) -> Self {
         let started = Instant::now();
+        #[cfg(test)]
+        super::schedule::hold_up();
         let mut table = Table::with_room(about);
         let mut uses = Vec::with_capacity(about);
         for (at, Met { access, known }) in met {

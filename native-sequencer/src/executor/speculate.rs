@@ -20,12 +20,14 @@ use ocelli_core::{
 };
 use rayon::prelude::*;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     time::{Duration, Instant},
 };
 
 /// Transactions that one core tries at a time, at least, if there are as many.
 const AT_ONCE: usize = 64;
+/// Codes that are kept at hand for the transactions that one core tries at a time.
+const CODES_AT_HAND: usize = 16;
 /// Transactions whose gas limits one core adds up at a time; few in tests, so that there are several.
 const ADDED_AT_ONCE: usize = if cfg!(test) { 3 } else { 1_024 };
 
@@ -227,6 +229,8 @@ fn try_groups(
     let mut guesses = Vec::with_capacity(groups.iter().map(|active| active.count).sum());
     let (mut executor, mut gas) = (RowExecutor::new(env, Overlay::new(&named)), 0_u64);
     for Active { group, count, .. } in groups {
+        #[cfg(test)]
+        super::schedule::hold_up();
         let left = &mut group.left;
         executor.next_row(|state, _| {
             state.writes = left.as_mut().map(|left| std::mem::take(&mut left.written)).unwrap_or_default()
@@ -274,6 +278,8 @@ struct Named<'a> {
     hash_ends: Vec<usize>,
     /// How many transactions have begun.
     begun: Cell<usize>,
+    /// Code that was asked for, so that cores do not meet at the lock of all code for each transaction.
+    codes: RefCell<Vec<(B256, Code)>>,
 }
 
 impl<'a> Named<'a> {
@@ -298,7 +304,8 @@ impl<'a> Named<'a> {
             Key::Slot(..) => (key, base.writes.get(&key).unwrap_or(found)),
         });
         let Slots { hashes, hash_ends, .. } = slots;
-        Self { base, found: found.collect(), ends, hashes, hash_ends, begun: Cell::new(0) }
+        let (begun, codes) = (Cell::default(), RefCell::default());
+        Self { base, found: found.collect(), ends, hashes, hash_ends, begun, codes }
     }
 
     /// Goes on to the next transaction; the hashes that it is expected to take.
@@ -327,7 +334,15 @@ impl Source for Named<'_> {
     }
 
     fn code(&self, hash: &B256) -> Result<Code, StateError> {
-        self.base.code(hash)
+        let mut codes = self.codes.borrow_mut();
+        if let Some((_, code)) = codes.iter().find(|(known, _)| known == hash) {
+            return Ok(code.clone());
+        }
+        let code = self.base.code(hash)?;
+        if codes.len() < CODES_AT_HAND {
+            codes.push((*hash, code.clone()));
+        }
+        Ok(code)
     }
 }
 
