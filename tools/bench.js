@@ -1,4 +1,4 @@
-// `npm run bench` measures everything and writes `docs/benchmarks.md` and `docs/benchmarks.jsonl`. `npm run bench:browser`
+// `npm run bench` measures everything and writes `docs/benchmarks.md`, `.jsonl` and `.log`. `npm run bench:browser`
 // measures what tasks and what they are made of cost in a tab, through the built npm package, and tasks natively; with
 // `-- --json` it prints a JSON object a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
 
@@ -87,8 +87,12 @@ function anvilBinary() {
   return join(root, "node_modules", "@foundry-rs", `anvil-${process.platform}-${arch}`, "bin", "anvil");
 }
 
+/** What was told and what commands said, as it came. @type {string[]} */
+const log = [];
+
 /** Progress is for people: where the answer is JSON, it goes beside it. @param {string} line */
 function tell(line) {
+  log.push(line);
   process.stderr.write(`${line}\n`);
 }
 
@@ -101,9 +105,9 @@ function show(figures) {
 }
 
 /**
- * Runs `ocelli bench` and reads its figures.
+ * Runs `ocelli bench` and reads its figures, and what it warns of: a peer that did not measure, say.
  * @param {string[]} args
- * @returns {Promise<Figure[]>}
+ * @returns {Promise<{ figures: Figure[], warnings: string[] }>}
  */
 async function native(args) {
   tell(`ocelli bench ${args.join(" ")}`);
@@ -112,6 +116,7 @@ async function native(args) {
   /** @type {string[]} */
   const words = [];
   const onLine = (/** @type {string} */ line) => {
+    log.push(line);
     const figure = parseFigure(line);
     if (figure === undefined) return void words.push(line);
     figures.push(figure);
@@ -120,7 +125,8 @@ async function native(args) {
   const all = ["--log", "warn", "bench", ...args, "--data-dir", join(FOLDER, "chain"), "--json"];
   const { ok, how } = await run(ocelliBinary("release"), all, { quiet: true, onLine });
   if (!ok) throw new Error(`ocelli bench ${args.join(" ")} failed (${how})\n${words.join("\n")}`);
-  return figures;
+  const warnings = words.flatMap((line) => line.match(/\bWARN (.*)$/)?.[1] ?? []);
+  return { figures, warnings: [...new Set(warnings)] };
 }
 
 /** Rows and columns, natively and in every browser that there is. */
@@ -130,7 +136,7 @@ async function tasks() {
   const kinds = options.quick ? TASKS.slice(0, 1) : TASKS;
   const figures = [];
   for (const { name, args } of kinds) {
-    figures.push(...(await native(["tasks", ...args, "--rounds", rounds, "--out", join(FOLDER, name)])));
+    figures.push(...(await native(["tasks", ...args, "--rounds", rounds, "--out", join(FOLDER, name)])).figures);
   }
   const { found, missing } = await findBrowsers();
   const remarks = [...missing];
@@ -162,14 +168,17 @@ async function everything() {
   const figures = [];
   /** @type {string[]} */
   const remarks = [];
+  let isWhole = true;
   for (const { command, as, args, quick } of NATIVE) {
     const all = [command, ...(options.quick ? quick : args)];
     try {
-      const found = await native(all);
+      const { figures: found, warnings } = await native(all);
+      remarks.push(...warnings.map((warning) => `\`ocelli bench ${command}\` warned: ${warning}`));
       figures.push(...(as === undefined ? found : found.map((figure) => ({ ...figure, name: named(figure.name, as) }))));
     } catch (error) {
       // What was measured before it, and will be after, is worth having.
       tell(String(error));
+      isWhole = false;
       remarks.push(`\`ocelli bench ${all.join(" ")}\` did not come to its end, so its figures are missing.`);
     }
   }
@@ -180,7 +189,7 @@ async function everything() {
   show(downloads);
   figures.push(...downloads);
   facts.push(["It took", `${Math.round((Date.now() - started) / 1_000)} s, after everything was built`]);
-  return { facts, figures, remarks, isWhole: remarks.length === checked.remarks.length };
+  return { facts, figures, remarks, isWhole };
 }
 
 /** @param {Awaited<ReturnType<typeof everything>>} measured */
@@ -188,7 +197,8 @@ function write(measured) {
   const docs = join(root, "docs");
   writeFileSync(join(docs, "benchmarks.jsonl"), lines(measured.figures));
   writeFileSync(join(docs, "benchmarks.md"), report(measured));
-  tell("Written: docs/benchmarks.md, docs/benchmarks.jsonl");
+  writeFileSync(join(docs, "benchmarks.log"), log.map((line) => `${line}\n`).join(""));
+  tell("Written: docs/benchmarks.md, docs/benchmarks.jsonl, docs/benchmarks.log");
 }
 
 /** @param {Figure[]} figures */

@@ -87,11 +87,12 @@ const SECTIONS = [
   {
     title: "The pipeline",
     about:
-      "Raw signed bytes in; a durable, verifiable block with every body out. Blocks of 10,000 " +
+      "Raw signed bytes in; a durable, verifiable block with every body out, without a network, a pool and its journal before it " +
+      "(`network.bulk.sealed` has these). Blocks of 10,000 " +
       "transactions over 100,000 accounts. The first line of each workload is all of its transactions over the time that their " +
       "blocks took, each made while the one before became durable, and the senders of the next one were recovered where that left " +
       "a core without work; the peer's so too, but for what it does not do. The stages are medians over blocks made one stage " +
-      "after the other. The peer `rust-node-stack` gets the same bytes, block by block, by turns: alloy's decoding and " +
+      "after the other. The peer `rust-node-stack` gets the same bytes, eight blocks at a time, by turns: alloy's decoding and " +
       "libsecp256k1 on all cores, revm in order over an in-memory " +
       "database, and the keccak Merkle-Patricia root of the state by alloy-trie's nodes, all of which stay in memory with " +
       "their hashes, so that a block hashes only the paths that it changed, on all cores. It writes nothing to disk and makes " +
@@ -159,7 +160,7 @@ export function report({ facts, figures, remarks }) {
   return [
     "# Benchmarks",
     "Written by `npm run bench`; not to be edited. [benchmarks.jsonl](benchmarks.jsonl) holds the same figures as they were " +
-      "printed, one a line.",
+      "printed, one a line, and [benchmarks.log](benchmarks.log) all that the commands said.",
     "## Where",
     table(["", ""], facts.map((fact) => [...fact]), 2),
     "## How to read it",

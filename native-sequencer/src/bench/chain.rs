@@ -231,9 +231,9 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Takes blocks on as the sequencer does, as many as there are `raws`: while one becomes durable, the next one is made, and the
-    /// senders of those after that, in the end of `raws`, are recovered where that leaves a core without work. Gives the last one
-    /// that is durable, and the line.
+    /// Takes blocks on, as many as there are `raws`: while one becomes durable, the next one is made, as the sequencer does it, and
+    /// the senders of those after that, in the end of `raws`, are recovered where that leaves a core without work. Gives the last
+    /// one that is durable, and the line.
     ///
     /// # Errors
     /// As [`MeasuredChain::block`].
@@ -242,7 +242,9 @@ impl Line<'_> {
         let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 1).clone());
         let recover = move |chunk: &[Bytes]| Ok(recover_chunk(chunk, &params)?);
         thread::scope(|scope| {
-            let (to_seal, blocks) = mpsc::sync_channel(1);
+            // As the sequencer has it, a block waits for the one before to be durable. Sealing asks nothing of rayon's threads, one of
+            // which waits here.
+            let (to_seal, blocks) = mpsc::sync_channel(0);
             let sealing = scope.spawn(move || {
                 let mut last = None;
                 for block in blocks {

@@ -14,7 +14,7 @@ use std::{
 /// Transactions whose signers one core recovers at a time.
 pub(super) const RECOVERED_AT_ONCE: usize = 256;
 
-/// Blocks whose senders are known and that wait to be made.
+/// Blocks whose senders are known and that wait to be made, besides one that waits for its place among them.
 const AHEAD: usize = 1;
 
 /// Makes a block of `ready` and of each of `raws` but the last, one after the other, on rayon's threads; those of them that find
