@@ -5,9 +5,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { KERNELS, findBrowsers, measureInBrowser } from "./bench/browser.js";
+import { KERNELS, PEERS, findBrowsers, measureInBrowser } from "./bench/browser.js";
 import { parseFigure, readable } from "./bench/figures.js";
 import { machine } from "./bench/machine.js";
+import { bundleOx } from "./bench/ox.js";
 import { report } from "./bench/report.js";
 import { sizes } from "./bench/sizes.js";
 import { ensureChromium } from "./chromium.js";
@@ -213,6 +214,7 @@ async function build() {
   await buildWasm();
   await buildPackage();
   await buildExample("kernels", KERNELS);
+  await bundleOx(PEERS);
   await must("cargo", [...OCELLI, "--features", "peers"]);
   mkdirSync(FOLDER, { recursive: true });
 }

@@ -1,4 +1,5 @@
-// The tasks that `ocelli bench tasks` wrote, checked in real browsers through the built npm package, and what tasks are made of.
+// The tasks that `ocelli bench tasks` wrote, checked in real browsers through the built npm package, and what tasks are made of,
+// beside peers.
 //
 // A browser is started on a page that checks tasks in the package's own worker and posts what it measured; nothing drives
 // it, so any browser that opens a page will do. Wide arithmetic is switched on where it has to be.
@@ -11,11 +12,13 @@ import { chromiumArguments, findChromium, wideArithmetic } from "../chromium.js"
 import { output, run } from "../command.js";
 import { targetDir, wasmDist } from "../paths.js";
 import { variants } from "../wasm.js";
-import { alone, median } from "./figures.js";
+import { alone, beside, median } from "./figures.js";
 
 /** Where the module `kernels` is, for each variant that could be built. */
 export const KERNELS = join(targetDir, "bench", "kernels");
-/** How long a browser may be silent: it starts, checks one folder of tasks, or times all kernels. */
+/** Where the peer that the page imports is. */
+export const PEERS = join(targetDir, "bench", "peers");
+/** How long a browser may be silent: it starts, checks one folder of tasks, or times one kernel. */
 const SILENCE_MS = 120_000;
 const TYPES = { ".js": "text/javascript", ".html": "text/html", ".wasm": "application/wasm", ".json": "application/json" };
 
@@ -45,6 +48,7 @@ const FIREFOX_SETTINGS = {
  * @property {string} variant
  * @property {string} unit
  * @property {number[]} values of each check, or turn, in order
+ * @property {{ name: string, values: number[] }} [peer] who did the same by turns with it
  */
 
 /** The browsers that there are, and for those that are missing why. */
@@ -106,9 +110,10 @@ export async function measureInBrowser(browser, folders, times, tell) {
       throw new Error(`${browser.version} ended before it had measured everything (${how})`);
     });
     const measured = await Promise.race([page.measured, ended]);
-    return measured.map(({ name, variant, unit, values }) => {
+    return measured.map(({ name, variant, unit, values, peer }) => {
       const suffix = variant === variants[0].name ? "" : `.${variant}`;
-      return alone(`${name}.${browser.name}${suffix}`, median(values), unit);
+      const figure = alone(`${name}.${browser.name}${suffix}`, median(values), unit);
+      return peer === undefined ? figure : beside(figure, peer.name, median(peer.values));
     });
   } finally {
     stop.abort();
@@ -120,7 +125,7 @@ export async function measureInBrowser(browser, folders, times, tell) {
 }
 
 /**
- * Serves the page, the package, the kernels and the tasks.
+ * Serves the page, the package, the kernels, their peer and the tasks.
  * @param {{ rounds: number, kernelMs: number, variants: string[], folders: string[] }} plan
  * @param {string[]} folders
  * @param {(line: string) => void} tell
@@ -184,6 +189,7 @@ function fileOf(path, folders) {
   if (top === "page") return join(import.meta.dirname, "page", ...rest);
   if (top === "dist") return join(wasmDist, ...rest);
   if (top === "kernels") return join(KERNELS, ...rest);
+  if (top === "peers") return join(PEERS, ...rest);
   return top === "tasks" ? join(folders[Number(rest[0])] ?? "", ...rest.slice(1)) : "";
 }
 

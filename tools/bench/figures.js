@@ -22,6 +22,17 @@ export function alone(name, ours, unit) {
 }
 
 /**
+ * A figure beside what a peer did in the same run. Both are rates: more is better.
+ * @param {Figure} figure
+ * @param {string} peer_name
+ * @param {number} peer
+ * @returns {Figure}
+ */
+export function beside(figure, peer_name, peer) {
+  return { ...figure, peer, peer_name, ratio: figure.ours / peer };
+}
+
+/**
  * @param {string} line
  * @returns {Figure | undefined} nothing if the line is something else: progress, a warning
  */

@@ -60,6 +60,7 @@ const MEANINGS = {
   ".wide": "the same, by the module for wide arithmetic",
   "tab.recover_one": "recover one key after the other",
   "tab.recover_many": "recover keys, 256 at once",
+  "tab.keccak": "Keccak-256 of 64 bytes, 1,024 at once",
   "tab.multiply": "multiply words of 256 bits",
   "tab.modexp": "modular exponentiation, 256 bytes, to the power of 2^16 + 1",
   "tab.bn254_pairing": "pairing of two pairs over BN254",
@@ -137,7 +138,10 @@ const SECTIONS = [
     title: "Kernels in a tab",
     about:
       "What tasks are made of, by each module that the browser takes, by turns: the plain one, the one for relaxed SIMD (`simd`), " +
-      "and the one for wide arithmetic besides (`wide`), which Chromium has behind a switch. By themselves: `npm run bench:browser`.",
+      "and the one for wide arithmetic besides (`wide`), which Chromium has behind a switch. " +
+      "`tab.recover_one` and `tab.recover_many`, from hash and signature to address, beside `ox/wasm`, which has libsecp256k1 and " +
+      "gets the same one after the other, as bytes and only to the public key; `tab.keccak` beside the crate sha3 in the same " +
+      "module, one after the other. By themselves: `npm run bench:browser`.",
     holds: (name) => name.startsWith("tab."),
   },
   {

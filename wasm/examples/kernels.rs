@@ -18,8 +18,8 @@ mod inputs;
 const BATCH: u64 = 256;
 /// How many nodes are hashed at once.
 const NODES: u64 = 1_024;
-/// Bytes of a node: two hashes.
-const NODE_BYTES: usize = 64;
+/// A node of the state tree: the words of two hashes.
+type Node = [u64; 8];
 const MULTIPLICATIONS: u32 = 10_000;
 /// Calls of precompiles that are timed: what figures say of them, and their inputs.
 const CALLS: [(&str, &str); 4] = [
@@ -39,10 +39,10 @@ pub struct Kernel {
 enum Work {
     OneByOne(Vec<(B256, Signature)>),
     AtOnce(Vec<(B256, Signature)>),
-    /// Nodes in words, as the state tree has them, and their hashes.
-    Hash(Vec<[u64; NODE_BYTES / 8]>, Vec<B256>),
-    /// The same nodes in bytes, for the crate sha3, and their hashes.
-    HashOneByOne(Vec<[u8; NODE_BYTES]>, Vec<B256>),
+    /// Nodes, and their hashes.
+    Hash(Vec<Node>, Vec<B256>),
+    /// The same by the crate sha3, which takes bytes.
+    HashBySha3(Vec<[u8; size_of::<Node>()]>, Vec<B256>),
     Multiply(U256),
     Precompile(Address, Vec<u8>),
 }
@@ -55,12 +55,11 @@ impl Kernel {
         self.name.into()
     }
 
-    /// What others would do it by, if that is in this module too.
+    /// The same by the peer that is in this module too, under the peer's name.
     pub fn peer(&self) -> Option<Kernel> {
         let Work::Hash(nodes, hashes) = &self.work else { return None };
-        let bytes =
-            |node: &[u64; NODE_BYTES / 8]| *node.map(u64::to_le_bytes).as_flattened().as_array().expect("a node");
-        Some(Self { name: "sha3", work: Work::HashOneByOne(nodes.iter().map(bytes).collect(), hashes.clone()) })
+        let bytes = |node: &Node| std::array::from_fn(|at| node[at / 8].to_le_bytes()[at % 8]);
+        Some(Self { name: "sha3", work: Work::HashBySha3(nodes.iter().map(bytes).collect(), hashes.clone()) })
     }
 
     /// Does it for a moment; how often. None if something came out wrong.
@@ -77,9 +76,9 @@ impl Kernel {
                 nodes.iter().for_each(|node| batch.push_words(*node));
                 (batch.into_hashes() == *hashes).then_some(NODES as u32)
             }
-            Work::HashOneByOne(nodes, hashes) => {
-                let found = nodes.iter().map(|node| B256::new(Keccak256::digest(node).into()));
-                found.eq(hashes.iter().copied()).then_some(NODES as u32)
+            Work::HashBySha3(nodes, hashes) => {
+                let found: Vec<_> = nodes.iter().map(|node| B256::new(Keccak256::digest(node).into())).collect();
+                (found == *hashes).then_some(NODES as u32)
             }
             Work::Multiply(factor) => {
                 // Each product is needed for the next; what is odd stays odd.
@@ -98,9 +97,12 @@ impl Kernel {
 #[wasm_bindgen]
 pub fn kernels() -> Vec<Kernel> {
     let signed: Vec<_> = (0..BATCH).map(signed).collect();
+    let nodes: Vec<_> = (0..NODES).map(node).collect();
+    let hashes = nodes.iter().map(|node| keccak256(node.map(u64::to_le_bytes).as_flattened())).collect();
     let mut kernels = vec![
         Kernel { name: "recover_one", work: Work::OneByOne(signed.clone()) },
         Kernel { name: "recover_many", work: Work::AtOnce(signed) },
+        Kernel { name: "keccak", work: Work::Hash(nodes, hashes) },
         Kernel { name: "multiply", work: Work::Multiply(U256::MAX / U256::from(5)) },
     ];
     for input in inputs::all() {
@@ -110,6 +112,22 @@ pub fn kernels() -> Vec<Kernel> {
         }
     }
     kernels
+}
+
+/// What is recovered, for a peer outside of this module: of each signature its 65 bytes, the 32 of the hash and the 64 of the key.
+#[wasm_bindgen]
+pub fn signatures() -> Vec<u8> {
+    let fields = |(hash, signature): (B256, Signature)| {
+        let key = signature::recover_public_key(&hash, &signature).expect("a key");
+        [signature.as_bytes().as_slice(), hash.as_slice(), key.as_slice()].concat()
+    };
+    (0..BATCH).map(signed).flat_map(fields).collect()
+}
+
+/// A node for each seed.
+fn node(seed: u64) -> Node {
+    let halves = [seed, !seed].map(|number| U256::from_be_bytes(keccak256(number.to_be_bytes()).0).into_limbs());
+    std::array::from_fn(|at| halves.as_flattened()[at])
 }
 
 /// A hash and a signature of it, by a key for each seed.

@@ -116,7 +116,7 @@ async function main() {
     for (const folder of folders) measured.push(...(await measureFolder(module, variant, folder, rounds)));
   }
   await post("/told", `kernels of the modules ${taken.join(", ")}`);
-  measured.push(...(await measureKernels(taken, rounds, kernelMs)));
+  measured.push(...(await measureKernels(taken, rounds, kernelMs, (line) => post("/told", line))));
   await post("/measured", JSON.stringify(measured));
 }
 
