@@ -2,7 +2,7 @@
 // measures what tasks and what they are made of cost in a tab, through the built npm package, and tasks natively; with
 // `-- --json` it prints a JSON object a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { KERNELS, PEERS, findBrowsers, measureInBrowser } from "./bench/browser.js";
@@ -123,11 +123,14 @@ async function native(args) {
     figures.push(figure);
     show([figure]);
   };
-  const all = ["--log", "warn", "bench", ...args, "--data-dir", join(FOLDER, "chain"), "--json"];
+  const chain = join(FOLDER, "chain");
+  // What was interrupted left it.
+  rmSync(chain, { recursive: true, force: true });
+  const all = ["--log", "warn", "bench", ...args, "--data-dir", chain, "--json"];
   const { ok, how } = await run(ocelliBinary("release"), all, { quiet: true, onLine });
   if (!ok) throw new Error(`ocelli bench ${args.join(" ")} failed (${how})\n${words.join("\n")}`);
-  const warnings = words.flatMap((line) => line.match(/\bWARN (.*)$/)?.[1] ?? []);
-  return { figures, warnings: [...new Set(warnings)] };
+  const warnings = new Set(words.flatMap((line) => line.match(/\bWARN (.*)$/)?.[1] ?? []));
+  return { figures, warnings: [...warnings].map((warning) => `\`ocelli bench ${args.join(" ")}\` warned: ${warning}`) };
 }
 
 /** Rows and columns, natively and in every browser that there is. */
@@ -136,11 +139,14 @@ async function tasks() {
   const times = { rounds: Number(rounds), kernelMs: options.quick ? 1 : KERNEL_MS };
   const kinds = options.quick ? TASKS.slice(0, 1) : TASKS;
   const figures = [];
+  const remarks = [];
   for (const { name, args } of kinds) {
-    figures.push(...(await native(["tasks", ...args, "--rounds", rounds, "--out", join(FOLDER, name)])).figures);
+    const measured = await native(["tasks", ...args, "--rounds", rounds, "--out", join(FOLDER, name)]);
+    figures.push(...measured.figures);
+    remarks.push(...measured.warnings);
   }
   const { found, missing } = await findBrowsers();
-  const remarks = [...missing];
+  remarks.push(...missing);
   for (const browser of found) {
     tell(`${browser.version}: checking the same tasks`);
     try {
@@ -174,7 +180,7 @@ async function everything() {
     const all = [command, ...(options.quick ? quick : args)];
     try {
       const { figures: found, warnings } = await native(all);
-      remarks.push(...warnings.map((warning) => `\`ocelli bench ${command}\` warned: ${warning}`));
+      remarks.push(...warnings);
       figures.push(...(as === undefined ? found : found.map((figure) => ({ ...figure, name: named(figure.name, as) }))));
     } catch (error) {
       // What was measured before it, and will be after, is worth having.

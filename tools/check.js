@@ -13,7 +13,9 @@ await script(async () => {
   await ensureRust();
   await ensureDependencies();
   await must("cargo", ["fmt", "--all", "--check"]);
-  await must("cargo", ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+  for (const parts of [["--workspace"], ["--package", "ocelli-sequencer", "--features", "peers"]]) {
+    await must("cargo", ["clippy", ...parts, "--all-targets", "--", "-D", "warnings"]);
+  }
   for (const folder of ["tools", "wasm", "web-demo", "tests/e2e", "tests/verdicts"]) {
     await must(process.execPath, [TSC, "--noEmit", "--project", folder]);
   }

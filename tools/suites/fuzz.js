@@ -1,7 +1,7 @@
 // The fuzz targets of `tests/fuzz`, each for some seconds: enough to find what breaks at once, and to keep them working.
 
 import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { delimiter, join } from "node:path";
 import { must } from "../command.js";
 import { root, targetDir } from "../paths.js";
@@ -35,12 +35,13 @@ export const fuzz = {
     };
     await must(cargoFuzz, ["build", "--fuzz-dir", folder], { ...bench.options, cwd: folder, env });
     const limits = [`-max_total_time=${SECONDS_A_TARGET}`, `-rss_limit_mb=${MEGABYTES}`, "-timeout=10", "-verbosity=0"];
-    // Each takes one core.
+    // Each takes one core, and may take so much memory.
+    const workers = Math.max(1, Math.min(availableParallelism(), Math.floor(totalmem() / 2 ** 20 / MEGABYTES)));
     const worker = async () => {
       for (let target = targets.shift(); target !== undefined; target = targets.shift()) {
         await bench.check(target, cargoFuzz, ["run", "--fuzz-dir", folder, target, "--", ...limits], { cwd: folder, env });
       }
     };
-    await Promise.all(Array.from({ length: availableParallelism() }, worker));
+    await Promise.all(Array.from({ length: workers }, worker));
   },
 };

@@ -26,8 +26,8 @@ use std::{
 
 /// Transactions that one core tries at a time, at least, if there are as many.
 const AT_ONCE: usize = 64;
-/// Codes that are kept at hand for the transactions that one core tries at a time.
-const CODES_AT_HAND: usize = 16;
+/// Codes that are kept at hand for the transactions that one core tries at a time; few in tests, so that there are more.
+const CODES_AT_HAND: usize = if cfg!(test) { 2 } else { 16 };
 /// Transactions whose gas limits one core adds up at a time; few in tests, so that there are several.
 const ADDED_AT_ONCE: usize = if cfg!(test) { 3 } else { 1_024 };
 
