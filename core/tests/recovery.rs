@@ -15,8 +15,8 @@ use secp256k1::{
 };
 use std::io::Write;
 
-/// One of so many signatures is recovered alone, too.
-const ALONE: usize = 4;
+/// One of so many signatures is recovered alone in lanes, too.
+const LANES_ALONE: usize = 64;
 
 /// What libsecp256k1 says.
 fn expected((hash, signature): &Signed) -> Result<[u8; 64], SignatureError> {
@@ -36,8 +36,9 @@ fn check(signed: &[Signed], size: usize) {
             for ((found, expected), signed) in found.iter().zip(expected).zip(signed) {
                 assert_eq!(found.map(|key| key.0), *expected, "{}: {signed:?}", backend.name());
             }
-            // What recovers one alone is another formula.
-            for (expected, (hash, signature)) in expected.iter().zip(signed).step_by(ALONE) {
+            // Without lanes, what recovers one alone is another formula; with them it is the same, and takes as long as eight.
+            let step = if backend.name() == "avx512-ifma" { LANES_ALONE } else { 1 };
+            for (expected, (hash, signature)) in expected.iter().zip(signed).step_by(step) {
                 let found = backend.recover_public_key(hash, signature);
                 assert_eq!(found.map(|key| key.0), *expected, "{}: {hash} {signature:?}", backend.name());
             }
