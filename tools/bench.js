@@ -3,7 +3,7 @@
 // `-- --json` it prints a JSON object a line. `-- --quick` measures everything for a moment each, to see that it runs, and writes nothing.
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { KERNELS, PEERS, findBrowsers, measureInBrowser } from "./bench/browser.js";
 import { parseFigure, readable } from "./bench/figures.js";
@@ -91,9 +91,14 @@ function anvilBinary() {
 /** What was told and what commands said, as it came. @type {string[]} */
 const log = [];
 
+/** Without where on this machine it was, and at which port: what is written down is for others. @param {string} line */
+function placeless(line) {
+  return line.replaceAll(`${root}${sep}`, "").replaceAll(/(127\.0\.0\.1):\d+/g, "$1");
+}
+
 /** Progress is for people: where the answer is JSON, it goes beside it. @param {string} line */
 function tell(line) {
-  log.push(line);
+  log.push(placeless(line));
   process.stderr.write(`${line}\n`);
 }
 
@@ -117,7 +122,7 @@ async function native(args) {
   /** @type {string[]} */
   const words = [];
   const onLine = (/** @type {string} */ line) => {
-    log.push(line);
+    log.push(placeless(line));
     const figure = parseFigure(line);
     if (figure === undefined) return void words.push(line);
     figures.push(figure);
@@ -129,8 +134,9 @@ async function native(args) {
   const all = ["--log", "warn", "bench", ...args, "--data-dir", chain, "--json"];
   const { ok, how } = await run(ocelliBinary("release"), all, { quiet: true, onLine });
   if (!ok) throw new Error(`ocelli bench ${args.join(" ")} failed (${how})\n${words.join("\n")}`);
-  const warnings = new Set(words.flatMap((line) => line.match(/\bWARN (.*)$/)?.[1] ?? []));
-  return { figures, warnings: [...warnings].map((warning) => `\`ocelli bench ${args.join(" ")}\` warned: ${warning}`) };
+  const warnings = words.flatMap((line) => line.match(/\bWARN (.*)$/)?.[1] ?? []);
+  const remarks = warnings.map((warning) => placeless(`\`ocelli bench ${args.join(" ")}\` warned: ${warning}`));
+  return { figures, warnings: [...new Set(remarks)] };
 }
 
 /** Rows and columns, natively and in every browser that there is. */
