@@ -91,7 +91,8 @@ const SECTIONS = [
       "Raw signed bytes in; a durable, verifiable block with every body out, without a network, a pool and its journal before it " +
       "(`network.bulk.sealed` has these). Blocks of 10,000 " +
       "transactions over 100,000 accounts. The first line of each workload is all of its transactions over the time that their " +
-      "blocks took, eight in a line and then a break to sign the next eight, each made while the one before became durable, and the senders of the next one were recovered where that left " +
+      "blocks took, eight in a line and then a break to sign the next eight, each made while the one before became durable, and " +
+      "the senders of the next one were recovered where that left " +
       "a core without work; the peer's so too, but for what it does not do. The stages are medians over blocks made one stage " +
       "after the other. The peer `rust-node-stack` gets the same bytes, eight blocks at a time, by turns: alloy's decoding and " +
       "libsecp256k1 on all cores, revm in order over an in-memory " +
