@@ -1,7 +1,7 @@
 //! Recovery of keys: every backend of this machine, one signature after the other and in batches, beside libsecp256k1, in turns.
 //!
-//! `cargo bench -p ocelli-core --bench recover [--features libsecp256k1]`; a benchmark by hand, as `keccak` is. With the feature the
-//! library is a backend as well.
+//! `cargo bench -p ocelli-core --bench recover [--features libsecp256k1] [-- BACKEND… BATCH…]`; a benchmark by hand, as `keccak` is.
+//! With the feature the library is a backend as well.
 
 #![allow(clippy::print_stdout)]
 
@@ -50,8 +50,12 @@ fn main() {
     let has_key = |(hash, signature): &Signed| Backend::PORTABLE.recover_public_key(hash, signature).is_ok();
     let signed: Vec<Signed> = Inputs::new(1).filter(has_key).take(SIGNATURES).collect();
     println!("{:>14} {:>8} {:>10} {:>18} {:>8}", "backend", "batch", "µs a key", "µs of libsecp256k1", "ratio");
-    for backend in Backend::available() {
-        for size in BATCHES {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let (sizes, names): (Vec<_>, Vec<_>) = wanted.iter().partition(|argument| argument.parse::<usize>().is_ok());
+    let sizes = |size: &usize| sizes.is_empty() || sizes.iter().any(|wanted| **wanted == size.to_string());
+    let named = |backend: &Backend| names.is_empty() || names.iter().any(|name| *name == backend.name());
+    for backend in Backend::available().into_iter().filter(named) {
+        for size in BATCHES.into_iter().filter(sizes) {
             let turn = |_| (measure(&signed, by(backend, size)), measure(&signed, by_library));
             let (ours, library): (Vec<f64>, Vec<f64>) = (0..TURNS).map(turn).unzip();
             let (ours, library) = (median(ours), median(library));

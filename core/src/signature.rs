@@ -12,7 +12,7 @@ use alloy_primitives::{Address, B256, B512, FixedBytes, U256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 mod backend;
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 mod lanes;
 #[cfg(feature = "libsecp256k1")]
 mod library;

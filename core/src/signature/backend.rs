@@ -1,6 +1,6 @@
 //! What keys can be recovered with on this machine.
 
-#[cfg(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+#[cfg(any(target_arch = "x86_64", target_arch = "wasm32"))]
 use super::lanes;
 #[cfg(feature = "libsecp256k1")]
 use super::library;
@@ -23,6 +23,8 @@ enum Kind {
     Portable,
     #[cfg(feature = "libsecp256k1")]
     Libsecp256k1,
+    #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+    OneLane,
     #[cfg(target_arch = "x86_64")]
     Avx512Ifma(Avx512Ifma),
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
@@ -34,7 +36,7 @@ impl Backend {
     pub const PORTABLE: Self = Self(Kind::Portable);
 
     /// The names of all backends, whether this machine can run them or not, the fastest last.
-    pub const NAMES: &'static [&'static str] = &["portable", "libsecp256k1", "relaxed-simd", "avx512-ifma"];
+    pub const NAMES: &'static [&'static str] = &["portable", "libsecp256k1", "one-lane", "relaxed-simd", "avx512-ifma"];
 
     /// The backends that this machine can run, the fastest last.
     pub fn available() -> Vec<Self> {
@@ -61,7 +63,9 @@ impl Backend {
         return Avx512Ifma::detect().map(|cpu| Self(Kind::Avx512Ifma(cpu)));
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         return FusedMultiplyAdd::detect().map(|cpu| Self(Kind::RelaxedSimd(cpu)));
-        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "relaxed-simd"))))]
+        #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+        return Some(Self(Kind::OneLane));
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "wasm32")))]
         return None;
     }
 
@@ -71,6 +75,8 @@ impl Backend {
             Kind::Portable => "portable",
             #[cfg(feature = "libsecp256k1")]
             Kind::Libsecp256k1 => "libsecp256k1",
+            #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+            Kind::OneLane => "one-lane",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma(_) => "avx512-ifma",
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
@@ -101,6 +107,8 @@ impl Backend {
             Kind::Portable => portable::recover_many(signed),
             #[cfg(feature = "libsecp256k1")]
             Kind::Libsecp256k1 => signed.iter().map(|(prehash, one)| library::recover(prehash, one)).collect(),
+            #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+            Kind::OneLane => lanes::recover_many_one_lane(signed),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Ifma(cpu) => lanes::recover_many_avx512_ifma(cpu, signed),
             #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
@@ -125,6 +133,6 @@ impl Backend {
     }
 }
 
-/// The fewest signatures that lanes recover sooner than one after the other. Of two lanes in wasm even one that is filled pays,
-/// unless there is wide arithmetic: then k256 has limbs of 64 bits, and one alone goes to it.
+/// The fewest signatures that lanes recover sooner than one after the other. In wasm even one pays, unless there is wide
+/// arithmetic: then k256 has limbs of 64 bits, and one alone goes to it.
 const LANES_PAY: usize = if cfg!(target_arch = "wasm32") && Word::BITS == 32 { 1 } else { 2 };

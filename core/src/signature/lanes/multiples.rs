@@ -3,77 +3,67 @@
 //! The points have prime order, so no multiple here is another's negative or its own: no denominator is ever zero.
 
 use super::{
-    Kernel, Word,
     constants::{BETA, THREE_HALVES},
-    field::Element,
+    field::{Element, Kernel, Sum},
     point::Affine,
     power::invert_all,
 };
 use alloc::vec::Vec;
 
 /// Multiples of the point in each lane: entry i is i + 1 times the point.
-pub(super) struct Multiples<W> {
-    x: [[W; 5]; 16],
+pub(super) struct Multiples<E> {
+    x: [E; 16],
     /// β times `x`: the x coordinates of λ times each multiple, which has the same y.
-    beta_x: [[W; 5]; 16],
-    y: [[W; 5]; 16],
+    beta_x: [E; 16],
+    y: [E; 16],
 }
 
-impl<W: Word> Multiples<W> {
+impl<E: Element> Multiples<E> {
     #[inline(always)]
-    fn new(cpu: W::Cpu) -> Self {
-        let zero = [[W::splat(cpu, 0); 5]; 16];
+    fn new(cpu: E::Cpu) -> Self {
+        let zero = [E::splat(cpu, &[0; 4]); 16];
         Self { x: zero, beta_x: zero, y: zero }
     }
 
     #[inline(always)]
-    fn get(&self, at: usize) -> Affine<W> {
-        Affine { x: Element(self.x[at]), y: Element(self.y[at]) }
+    fn get(&self, at: usize) -> Affine<E> {
+        Affine { x: self.x[at], y: self.y[at] }
     }
 
     #[inline(always)]
-    fn set(&mut self, at: usize, point: Affine<W>, beta: Element<W>) {
-        self.x[at] = point.x.0;
-        self.beta_x[at] = point.x.mul(beta).0;
-        self.y[at] = point.y.0;
+    fn set(&mut self, at: usize, point: Affine<E>, beta: E) {
+        self.x[at] = point.x;
+        self.beta_x[at] = point.x.mul(beta);
+        self.y[at] = point.y;
     }
 
     /// In each lane, index + 1 times the point, or that times λ.
     #[inline(always)]
-    pub(super) fn pick(&self, index: W, times_lambda: bool) -> Affine<W> {
+    pub(super) fn pick(&self, index: E::Index, times_lambda: bool) -> Affine<E> {
         let x = if times_lambda { &self.beta_x } else { &self.x };
-        Affine { x: pick(x, index), y: pick(&self.y, index) }
+        Affine { x: E::pick(x, index), y: E::pick(&self.y, index) }
     }
-}
-
-#[inline(always)]
-fn pick<W: Word>(table: &[[W; 5]; 16], index: W) -> Element<W> {
-    let mut limbs = [index; 5];
-    for (at, limb) in limbs.iter_mut().enumerate() {
-        *limb = W::pick(table, index, at);
-    }
-    Element(limbs)
 }
 
 /// A point whose inverse of y is known.
 #[derive(Clone, Copy)]
-pub(super) struct Base<W> {
-    pub(super) point: Affine<W>,
-    pub(super) y_inverse: Element<W>,
+pub(super) struct Base<E> {
+    pub(super) point: Affine<E>,
+    pub(super) y_inverse: E,
 }
 
 /// The stage that computes the multiples of each of `bases`.
-pub(super) struct Multiply<'a, W> {
-    pub(super) bases: &'a [Base<W>],
+pub(super) struct Multiply<'a, E> {
+    pub(super) bases: &'a [Base<E>],
 }
 
-impl<W: Word> Kernel<W> for Multiply<'_, W> {
-    type Output = Vec<Multiples<W>>;
+impl<E: Element> Kernel<E> for Multiply<'_, E> {
+    type Output = Vec<Multiples<E>>;
 
     #[inline(always)]
-    fn run(self, cpu: W::Cpu) -> Vec<Multiples<W>> {
-        let beta = Element::splat(cpu, &BETA);
-        let three_halves = Element::splat(cpu, &THREE_HALVES);
+    fn run(self, cpu: E::Cpu) -> Vec<Multiples<E>> {
+        let beta = E::splat(cpu, &BETA);
+        let three_halves = E::splat(cpu, &THREE_HALVES);
         let mut tables = Vec::with_capacity(self.bases.len());
         for base in self.bases {
             let mut table = Multiples::new(cpu);
@@ -99,22 +89,22 @@ impl<W: Word> Kernel<W> for Multiply<'_, W> {
 
 /// What slopes are divided by on the way from `known` multiples to twice as many.
 #[inline(always)]
-fn denominators<W: Word>(table: &Multiples<W>, known: usize, into: &mut Vec<Element<W>>) {
+fn denominators<E: Element>(table: &Multiples<E>, known: usize, into: &mut Vec<E>) {
     let last = table.get(known - 1);
     for at in 0..known - 1 {
-        into.push(last.x.sum().minus(Element(table.x[at]).sum()).reduce());
+        into.push(last.x.minus(table.x[at]));
     }
     into.push(last.y.sum().twice().reduce());
 }
 
 /// Adds each of the `known` multiples to the last of them, given the inverses of [`denominators`].
 #[inline(always)]
-fn double_known<W: Word>(table: &mut Multiples<W>, known: usize, inverses: &[Element<W>], beta: Element<W>) {
+fn double_known<E: Element>(table: &mut Multiples<E>, known: usize, inverses: &[E], beta: E) {
     let last = table.get(known - 1);
     for (at, inverse) in inverses.iter().enumerate() {
         let other = table.get(at);
         let rise = if at + 1 < known {
-            last.y.sum().minus(other.y.sum()).reduce()
+            last.y.minus(other.y)
         } else {
             let x_squared = last.x.squared();
             x_squared.twice().plus(x_squared).reduce()

@@ -4,39 +4,39 @@
 //! Z = 0. From then on Z stays 0, whatever follows, since every formula multiplies by it. So one look at the end of a
 //! computation tells whether any step of it was exceptional.
 
-use super::{Word, field::Element};
+use super::field::{Element, Sum};
 
 /// A point other than the one at infinity.
 #[derive(Clone, Copy)]
-pub(super) struct Affine<W> {
-    pub(super) x: Element<W>,
-    pub(super) y: Element<W>,
+pub(super) struct Affine<E> {
+    pub(super) x: E,
+    pub(super) y: E,
 }
 
 /// The point (x / z², y / z³), the one at infinity if z = 0.
 #[derive(Clone, Copy)]
-pub(super) struct Jacobian<W> {
-    pub(super) x: Element<W>,
-    pub(super) y: Element<W>,
-    pub(super) z: Element<W>,
+pub(super) struct Jacobian<E> {
+    pub(super) x: E,
+    pub(super) y: E,
+    pub(super) z: E,
 }
 
-impl<W: Word> Affine<W> {
+impl<E: Element> Affine<E> {
     /// The sum of this point and one with x coordinate `other_x`, where `slope` is that of the line through both: the
     /// tangent's if they are the same.
     #[inline(always)]
-    pub(super) fn add_along(self, slope: Element<W>, other_x: Element<W>) -> Self {
+    pub(super) fn add_along(self, slope: E, other_x: E) -> Self {
         let x = slope.squared().minus(self.x.sum().plus(other_x.sum())).reduce();
-        let run = self.x.sum().minus(x.sum()).reduce();
+        let run = self.x.minus(x);
         Self { x, y: slope.times(run).minus(self.y.sum()).reduce() }
     }
 }
 
-impl<W: Word> Jacobian<W> {
+impl<E: Element> Jacobian<E> {
     /// The affine point `point`.
     #[inline(always)]
-    pub(super) fn new(cpu: W::Cpu, point: Affine<W>) -> Self {
-        Self { x: point.x, y: point.y, z: Element::splat(cpu, &[1, 0, 0, 0]) }
+    pub(super) fn new(cpu: E::Cpu, point: Affine<E>) -> Self {
+        Self { x: point.x, y: point.y, z: E::splat(cpu, &[1, 0, 0, 0]) }
     }
 
     /// -2 · self.
@@ -61,7 +61,7 @@ impl<W: Word> Jacobian<W> {
     ///
     /// H = xZ² - X, r = yZ³ - Y, V = XH², X' = r² - H³ - 2V, Y' = r(V - X') - YH³, Z' = ZH.
     #[inline(always)]
-    pub(super) fn add_signed(self, point: Affine<W>, negative: u8, nothing: u8) -> Self {
+    pub(super) fn add_signed(self, point: Affine<E>, negative: u8, nothing: u8) -> Self {
         let z_squared = self.z.square();
         let z_cubed = self.z.mul(z_squared);
         let h = point.x.times(z_squared).minus(self.x.sum()).reduce();

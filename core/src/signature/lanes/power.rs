@@ -3,14 +3,14 @@
 //! p - 2 and (p - 3) / 4 begin with 223 ones, a zero and 22 ones, which an addition chain of libsecp256k1's makes from runs
 //! of ones: `ones_n` below is the element to the power 2^n - 1.
 
-use super::{Word, field::Element};
+use super::field::Element;
 use alloc::vec::Vec;
 
 /// Elements that are worked on in turns, so that one's multiplication fills the gaps in another's.
-type Several<W, const N: usize> = [Element<W>; N];
+type Several<E, const N: usize> = [E; N];
 
 #[inline(always)]
-fn times<W: Word, const N: usize>(a: Several<W, N>, b: Several<W, N>) -> Several<W, N> {
+fn times<E: Element, const N: usize>(a: Several<E, N>, b: Several<E, N>) -> Several<E, N> {
     let mut products = a;
     for (product, b) in products.iter_mut().zip(b) {
         *product = product.mul(b);
@@ -20,7 +20,7 @@ fn times<W: Word, const N: usize>(a: Several<W, N>, b: Several<W, N>) -> Several
 
 /// Squared `count` times.
 #[inline(always)]
-fn squared<W: Word, const N: usize>(mut a: Several<W, N>, count: usize) -> Several<W, N> {
+fn squared<E: Element, const N: usize>(mut a: Several<E, N>, count: usize) -> Several<E, N> {
     for _ in 0..count {
         for element in &mut a {
             *element = element.square();
@@ -31,7 +31,7 @@ fn squared<W: Word, const N: usize>(mut a: Several<W, N>, count: usize) -> Sever
 
 /// a^((p - 3) / 4). If a is a square, this times a is a root of it, and this is the inverse of that root.
 #[inline(always)]
-pub(super) fn inverse_root<W: Word, const N: usize>(a: Several<W, N>) -> Several<W, N> {
+pub(super) fn inverse_root<E: Element, const N: usize>(a: Several<E, N>) -> Several<E, N> {
     let ones_2 = times(squared(a, 1), a);
     let ones_3 = times(squared(ones_2, 1), a);
     let ones_6 = times(squared(ones_3, 3), ones_3);
@@ -51,7 +51,7 @@ pub(super) fn inverse_root<W: Word, const N: usize>(a: Several<W, N>) -> Several
 
 /// a^(p - 2), the inverse of a; zero of zero. (p - 2 = 4 · (p - 3) / 4 + 1.)
 #[inline(always)]
-fn inverse<W: Word>(a: Element<W>) -> Element<W> {
+fn inverse<E: Element>(a: E) -> E {
     let [power] = squared(inverse_root([a]), 2);
     power.mul(a)
 }
@@ -60,12 +60,12 @@ fn inverse<W: Word>(a: Element<W>) -> Element<W> {
 ///
 /// None of them may be zero in any lane: that would make every answer of the lane zero.
 #[inline(always)]
-pub(super) fn invert_all<W: Word>(cpu: W::Cpu, elements: &mut [Element<W>]) {
+pub(super) fn invert_all<E: Element>(cpu: E::Cpu, elements: &mut [E]) {
     // Two chains of products, of the first half and of the second, because one alone waits for each multiplication.
     let (first, rest) = elements.split_at_mut(elements.len() / 2);
     let (second, odd) = rest.split_at_mut(first.len());
-    let one = Element::splat(cpu, &[1, 0, 0, 0]);
-    let mut before: Vec<[Element<W>; 2]> = Vec::with_capacity(first.len());
+    let one = E::splat(cpu, &[1, 0, 0, 0]);
+    let mut before: Vec<[E; 2]> = Vec::with_capacity(first.len());
     let mut product = [one; 2];
     for (a, b) in first.iter().zip(second.iter()) {
         before.push(product);

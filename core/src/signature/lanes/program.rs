@@ -2,9 +2,8 @@
 
 use super::{
     super::{Signature, portable},
-    Kernel, Word,
-    constants::{Constants, Entry, GENERATOR_X, GENERATOR_Y, GENERATOR_Y_INVERSE, MULTIPLES},
-    field::{Element, Words},
+    constants::{Constants, Entry, GENERATOR_X, GENERATOR_Y, GENERATOR_Y_INVERSE},
+    field::{Element, Kernel, Sum, Words, in_turns},
     multiples::{Base, Multiples, Multiply},
     point::{Affine, Jacobian},
     power::{inverse_root, invert_all},
@@ -19,23 +18,23 @@ use alloy_primitives::{B256, B512};
 const CHUNK: usize = 512;
 
 /// The key of each of `signed`, as [`portable::recover`] finds it.
-pub(in super::super) fn recover_many<W: Word>(cpu: W::Cpu, signed: &[(B256, Signature)]) -> Vec<Option<B512>> {
+pub(in super::super) fn recover_many<E: Element>(cpu: E::Cpu, signed: &[(B256, Signature)]) -> Vec<Option<B512>> {
     let mut keys = Vec::with_capacity(signed.len());
     for chunk in signed.chunks(CHUNK) {
-        recover_chunk::<W>(cpu, chunk, &mut keys);
+        recover_chunk::<E>(cpu, chunk, &mut keys);
     }
     keys
 }
 
-fn recover_chunk<W: Word>(cpu: W::Cpu, signed: &[(B256, Signature)], keys: &mut Vec<Option<B512>>) {
+fn recover_chunk<E: Element>(cpu: E::Cpu, signed: &[(B256, Signature)], keys: &mut Vec<Option<B512>>) {
     let constants = Constants::get();
-    let groups = groups(signed, W::LANES);
-    let lifted = W::run(cpu, Lift { groups: &groups });
-    let bases: Vec<Base<W>> = lifted.iter().map(|lifted| lifted.base).collect();
-    let tables = W::run(cpu, Multiply { bases: &bases });
-    let sums = W::run(cpu, AddUp { constants, groups: &groups, tables: &tables });
-    let found = W::run(cpu, Normalize { sums });
-    for ((signed, lifted), found) in signed.chunks(W::LANES).zip(&lifted).zip(&found) {
+    let groups = groups(signed, E::LANES);
+    let lifted = E::run(cpu, Lift { groups: &groups });
+    let bases: Vec<Base<E>> = lifted.iter().map(|lifted| lifted.base).collect();
+    let tables = E::run(cpu, Multiply { bases: &bases });
+    let sums = E::run(cpu, AddUp { constants, groups: &groups, tables: &tables });
+    let found = E::run(cpu, Normalize { sums });
+    for ((signed, lifted), found) in signed.chunks(E::LANES).zip(&lifted).zip(&found) {
         for (lane, (prehash, signature)) in signed.iter().enumerate() {
             keys.push(if lifted.off_curve >> lane & 1 == 1 {
                 None
@@ -51,8 +50,8 @@ fn recover_chunk<W: Word>(cpu: W::Cpu, signed: &[(B256, Signature)], keys: &mut 
 
 /// R in each lane.
 #[derive(Clone, Copy)]
-struct Lifted<W> {
-    base: Base<W>,
+struct Lifted<E> {
+    base: Base<E>,
     /// The lanes where r is the x coordinate of no point. They have G in the place of R, since whatever has another equation
     /// than the curve's may have any order, and a denominator that is zero.
     off_curve: u8,
@@ -63,13 +62,13 @@ struct Lift<'a> {
     groups: &'a [Group],
 }
 
-impl<W: Word> Kernel<W> for Lift<'_> {
-    type Output = Vec<Lifted<W>>;
+impl<E: Element> Kernel<E> for Lift<'_> {
+    type Output = Vec<Lifted<E>>;
 
     #[inline(always)]
-    fn run(self, cpu: W::Cpu) -> Vec<Lifted<W>> {
+    fn run(self, cpu: E::Cpu) -> Vec<Lifted<E>> {
         let mut lifted = Vec::with_capacity(self.groups.len());
-        let (pairs, rest) = self.groups.as_chunks::<2>();
+        let (pairs, rest) = in_turns::<E, _>(self.groups);
         for [a, b] in pairs {
             lifted.extend(lift(cpu, [a, b]));
         }
@@ -81,11 +80,11 @@ impl<W: Word> Kernel<W> for Lift<'_> {
 }
 
 #[inline(always)]
-fn lift<W: Word, const N: usize>(cpu: W::Cpu, groups: [&Group; N]) -> [Lifted<W>; N] {
-    let seven = Element::splat(cpu, &[7, 0, 0, 0]);
+fn lift<E: Element, const N: usize>(cpu: E::Cpu, groups: [&Group; N]) -> [Lifted<E>; N] {
+    let seven = E::splat(cpu, &[7, 0, 0, 0]);
     let (mut x, mut squares) = ([seven; N], [seven; N]);
     for at in 0..N {
-        x[at] = Element::load(cpu, &groups[at].x);
+        x[at] = E::load(cpu, &groups[at].x);
         squares[at] = x[at].square().times(x[at]).plus(seven.sum()).reduce();
     }
     let inverses = inverse_root(squares);
@@ -99,35 +98,34 @@ fn lift<W: Word, const N: usize>(cpu: W::Cpu, groups: [&Group; N]) -> [Lifted<W>
 
 /// The point with this x and the parity of y that is named, given x³ + 7 and what is the inverse of its root if it has one.
 #[inline(always)]
-fn choose<W: Word>(cpu: W::Cpu, x: Element<W>, square: Element<W>, inverse: Element<W>, y_odd: u8) -> Lifted<W> {
+fn choose<E: Element>(cpu: E::Cpu, x: E, square: E, inverse: E, y_odd: u8) -> Lifted<E> {
     let root = square.mul(inverse);
     let off_curve = !root.squared().minus(square.sum()).reduce().zero_lanes();
     let other = root.odd_lanes() ^ y_odd;
     let (y, y_inverse) = (root.or_where(other, root.negate()), inverse.or_where(other, inverse.negate()));
     let point = Affine {
-        x: x.or_where(off_curve, Element::splat(cpu, &GENERATOR_X)),
-        y: y.or_where(off_curve, Element::splat(cpu, &GENERATOR_Y)),
+        x: x.or_where(off_curve, E::splat(cpu, &GENERATOR_X)),
+        y: y.or_where(off_curve, E::splat(cpu, &GENERATOR_Y)),
     };
-    let y_inverse = y_inverse.or_where(off_curve, Element::splat(cpu, &GENERATOR_Y_INVERSE));
+    let y_inverse = y_inverse.or_where(off_curve, E::splat(cpu, &GENERATOR_Y_INVERSE));
     Lifted { base: Base { point, y_inverse }, off_curve }
 }
 
 /// The stage that adds up multiples of R and of G.
-struct AddUp<'a, W> {
+struct AddUp<'a, E> {
     constants: &'a Constants,
     groups: &'a [Group],
-    tables: &'a [Multiples<W>],
+    tables: &'a [Multiples<E>],
 }
 
-impl<W: Word> Kernel<W> for AddUp<'_, W> {
-    type Output = Vec<Jacobian<W>>;
+impl<E: Element> Kernel<E> for AddUp<'_, E> {
+    type Output = Vec<Jacobian<E>>;
 
     #[inline(always)]
-    fn run(self, cpu: W::Cpu) -> Vec<Jacobian<W>> {
+    fn run(self, cpu: E::Cpu) -> Vec<Jacobian<E>> {
         let mut sums = Vec::with_capacity(self.groups.len());
-        // Two groups in turns: one's multiplications fill the gaps in the other's.
-        let (groups, last_group) = self.groups.as_chunks::<2>();
-        let (tables, last_table) = self.tables.as_chunks::<2>();
+        let (groups, last_group) = in_turns::<E, _>(self.groups);
+        let (tables, last_table) = in_turns::<E, _>(self.tables);
         for ([group_a, group_b], [table_a, table_b]) in groups.iter().zip(tables) {
             sums.extend(add_up(cpu, self.constants, [group_a, group_b], [table_a, table_b]));
         }
@@ -140,12 +138,12 @@ impl<W: Word> Kernel<W> for AddUp<'_, W> {
 
 /// u₁G + u₂R. At odd windows `sums` holds the negative, because each of five doublings negates.
 #[inline(always)]
-fn add_up<W: Word, const N: usize>(
-    cpu: W::Cpu,
+fn add_up<E: Element, const N: usize>(
+    cpu: E::Cpu,
     constants: &Constants,
     groups: [&Group; N],
-    tables: [&Multiples<W>; N],
-) -> [Jacobian<W>; N] {
+    tables: [&Multiples<E>; N],
+) -> [Jacobian<E>; N] {
     let mut sums = [Jacobian::new(cpu, splat(cpu, &constants.start)); N];
     for window in (0..WINDOWS).rev() {
         if window + 1 < WINDOWS {
@@ -157,7 +155,7 @@ fn add_up<W: Word, const N: usize>(
         }
         for half in 0..2 {
             for at in 0..N {
-                let digits = Digits::load(cpu, &groups[at].of_point[window][half]);
+                let digits = E::digits(cpu, &groups[at].of_point[window][half]);
                 let point = tables[at].pick(digits.index, half == 1);
                 sums[at] = sums[at].add_signed(point, digits.negative, digits.zero);
             }
@@ -165,9 +163,9 @@ fn add_up<W: Word, const N: usize>(
         if window % 2 == 0 {
             for half in 0..2 {
                 for at in 0..N {
-                    let digits = Digits::load(cpu, &groups[at].of_generator[window / 2][half]);
-                    let point = look_up(&constants.multiples[half], digits.index);
-                    sums[at] = sums[at].add_signed(point, digits.negative, digits.zero);
+                    let digits = E::digits(cpu, &groups[at].of_generator[window / 2][half]);
+                    let [x, y] = E::look_up(&constants.multiples[half], digits.index);
+                    sums[at] = sums[at].add_signed(Affine { x, y }, digits.negative, digits.zero);
                 }
             }
         }
@@ -178,39 +176,10 @@ fn add_up<W: Word, const N: usize>(
     sums
 }
 
-/// A digit in each lane.
-struct Digits<W> {
-    /// What multiple it asks for, less one.
-    index: W,
-    negative: u8,
-    zero: u8,
-}
-
-impl<W: Word> Digits<W> {
-    #[inline(always)]
-    fn load(cpu: W::Cpu, digits: &[i16; 8]) -> Self {
-        let digits = W::load_signed(cpu, digits);
-        let (zeros, one) = (digits.constant(0), digits.constant(1));
-        let (negative, zero) = (digits.negative_lanes(), digits.zero_lanes());
-        let magnitude = digits.or_where(negative, zeros.sub(digits)).or_where(zero, one);
-        Self { index: magnitude.sub(one), negative, zero }
-    }
-}
-
 #[inline(always)]
-fn look_up<W: Word>(table: &[Entry; MULTIPLES], index: W) -> Affine<W> {
-    let mut words = [index; 8];
-    for (at, word) in words.iter_mut().enumerate() {
-        *word = W::look_up(table, index, at);
-    }
-    let [a, b, c, d, e, f, g, h] = words;
-    Affine { x: Element::pack([a, b, c, d]), y: Element::pack([e, f, g, h]) }
-}
-
-#[inline(always)]
-fn splat<W: Word>(cpu: W::Cpu, entry: &Entry) -> Affine<W> {
+fn splat<E: Element>(cpu: E::Cpu, entry: &Entry) -> Affine<E> {
     let [a, b, c, d, e, f, g, h] = *entry;
-    Affine { x: Element::splat(cpu, &[a, b, c, d]), y: Element::splat(cpu, &[e, f, g, h]) }
+    Affine { x: E::splat(cpu, &[a, b, c, d]), y: E::splat(cpu, &[e, f, g, h]) }
 }
 
 /// The key in each lane.
@@ -233,16 +202,16 @@ impl Found {
 }
 
 /// The stage that finds the coordinates of the keys.
-struct Normalize<W> {
-    sums: Vec<Jacobian<W>>,
+struct Normalize<E> {
+    sums: Vec<Jacobian<E>>,
 }
 
-impl<W: Word> Kernel<W> for Normalize<W> {
+impl<E: Element> Kernel<E> for Normalize<E> {
     type Output = Vec<Found>;
 
     #[inline(always)]
-    fn run(self, cpu: W::Cpu) -> Vec<Found> {
-        let one = Element::splat(cpu, &[1, 0, 0, 0]);
+    fn run(self, cpu: E::Cpu) -> Vec<Found> {
+        let one = E::splat(cpu, &[1, 0, 0, 0]);
         let (mut infinite, mut inverses) = (Vec::new(), Vec::with_capacity(self.sums.len()));
         for sum in &self.sums {
             let lanes = sum.z.zero_lanes();

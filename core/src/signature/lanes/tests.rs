@@ -1,12 +1,12 @@
-//! The field and the scalars of the lanes, against arithmetic of whole numbers; and the program where its products are those of
-//! doubles, against the specification. (On what vectors this processor has, integration tests run it.)
+//! The field and the scalars of the lanes, against arithmetic of whole numbers; and the program by elements that only
+//! WebAssembly computes with otherwise, against the specification. (On what vectors this processor has, integration tests run it.)
 
 use super::{
     super::portable,
-    Kernel, Word,
-    backend::{avx512_ifma::Wide, doubles::Doubles},
     constants::{BETA, Constants, GENERATOR_X, GENERATOR_Y, GENERATOR_Y_INVERSE, THREE_HALVES},
-    field::{Element, Words},
+    field::{Element, Kernel, Sum, Words},
+    limbs29::Element29,
+    limbs52::{Element52, avx512_ifma::Wide, doubles::Doubles},
     power::{inverse_root, invert_all},
     program::recover_many,
     scalar::{WINDOWS, signed_digits, split},
@@ -41,16 +41,16 @@ fn eight(numbers: &[Words], at: usize) -> [Words; 8] {
 /// Everything that a field can do, with four numbers a lane.
 struct Everything([[Words; 8]; 4]);
 
-impl<W: Word> Kernel<W> for Everything {
+impl<E: Element> Kernel<E> for Everything {
     type Output = Vec<[Words; 8]>;
 
     #[inline(always)]
-    fn run(self, cpu: W::Cpu) -> Self::Output {
-        let [a, b, c, d] = self.0.map(|numbers| Element::<W>::load(cpu, &numbers));
+    fn run(self, cpu: E::Cpu) -> Self::Output {
+        let [a, b, c, d] = self.0.map(|numbers| E::load(cpu, &numbers));
         // An element that is not the smallest number for what it is, with the largest limb 4 that carrying leaves.
         let large = a.times(b).plus(c.sum()).reduce();
         let mut inverses = [large, a.or_where(a.zero_lanes(), b), c].map(|element| {
-            let one = Element::splat(cpu, &[1, 0, 0, 0]);
+            let one = E::splat(cpu, &[1, 0, 0, 0]);
             element.or_where(element.zero_lanes(), one)
         });
         let inverted = inverses;
@@ -105,20 +105,21 @@ fn expected([a, b, c, d]: [U256; 4], lane: usize) -> Vec<U256> {
 
 #[test]
 fn lanes_compute_in_the_field() {
-    compute_in_the_field::<Doubles>(());
+    compute_in_the_field::<Element29>(());
+    compute_in_the_field::<Element52<Doubles>>(());
     if let Some(cpu) = Avx512Ifma::detect() {
-        compute_in_the_field::<Wide>(cpu);
+        compute_in_the_field::<Element52<Wide>>(cpu);
     }
 }
 
-fn compute_in_the_field<W: Word>(cpu: W::Cpu) {
+fn compute_in_the_field<E: Element>(cpu: E::Cpu) {
     let numbers = numbers(400);
     for at in 0..numbers.len() {
         let of_lanes =
             [eight(&numbers, at), eight(&numbers, at * 7 + 3), eight(&numbers, at * 5 + 1), eight(&numbers, at * 3)];
-        let mut found = W::run(cpu, Everything(of_lanes));
+        let mut found = E::run(cpu, Everything(of_lanes));
         let lanes = found.pop().unwrap()[0];
-        for lane in 0..W::LANES {
+        for lane in 0..E::LANES {
             let numbers = of_lanes.map(|lanes| U256::from_limbs(lanes[lane]));
             let found: Vec<U256> = found.iter().map(|lanes| U256::from_limbs(lanes[lane])).collect();
             assert_eq!(found, expected(numbers, lane), "{numbers:?}");
@@ -130,7 +131,12 @@ fn compute_in_the_field<W: Word>(cpu: W::Cpu) {
 }
 
 #[test]
-fn the_program_over_doubles_recovers_as_specified() {
+fn the_program_recovers_as_specified_by_what_else_there_is() {
+    recovers_as_specified::<Element29>();
+    recovers_as_specified::<Element52<Doubles>>();
+}
+
+fn recovers_as_specified<E: Element<Cpu = ()>>() {
     let random = inputs::Inputs::new(21).take(700);
     let signed: Vec<_> = random.chain(adversarial::inputs().into_iter().step_by(7)).collect();
     let without_key = adversarial::without_key();
@@ -140,12 +146,12 @@ fn the_program_over_doubles_recovers_as_specified() {
         let mixed: Vec<_> =
             signed.iter().zip(without_key.iter().cycle().skip(at)).flat_map(|(a, b)| [*a, *b]).collect();
         for signed in [signed, &mixed[1..]] {
-            assert_eq!(recover_many::<Doubles>((), signed), portable::recover_many(signed));
+            assert_eq!(recover_many::<E>((), signed), portable::recover_many(signed));
             checked += signed.len();
         }
     }
     assert!(checked > 4_000, "{checked}");
-    assert_eq!(recover_many::<Doubles>((), &signed[..1]), portable::recover_many(&signed[..1]));
+    assert_eq!(recover_many::<E>((), &signed[..1]), portable::recover_many(&signed[..1]));
 }
 
 #[test]

@@ -8,13 +8,10 @@
 //! 2^52 carries into the exponent, which is what it should). The bits of 3 · 2^51 + low are those of 3 · 2^51, plus low. What
 //! the constants add up to is known beforehand and subtracted from every column ([`Biases`]).
 
-use super::super::{
-    Word,
-    field::{FOLD_260, LOW_52},
-};
+use super::{FOLD_260, LOW_52, Word};
 
 /// A word whose 64 bits can be taken for a double, too.
-pub(in super::super) trait Fused: Word {
+pub(super) trait Fused: Word {
     /// self · by + plus, rounded once to the nearest double, the even one of two.
     fn multiply_add(self, by: Self, plus: Self) -> Self;
 

@@ -1,7 +1,11 @@
 //! Two lanes in the vector registers of WebAssembly, with the multiply-add of relaxed SIMD, where the engine fuses it.
 
 use super::{
-    super::{Kernel, Word},
+    super::{
+        constants::{Entry, MULTIPLES},
+        field::Kernel,
+    },
+    Element52, Word,
     fused::{self, Fused},
 };
 use crate::cpu::FusedMultiplyAdd;
@@ -40,7 +44,7 @@ impl Word for Pair {
     const LANES: usize = 2;
 
     #[inline(always)]
-    fn run<K: Kernel<Self>>(cpu: FusedMultiplyAdd, kernel: K) -> K::Output {
+    fn run<K: Kernel<Element52<Self>>>(cpu: FusedMultiplyAdd, kernel: K) -> K::Output {
         kernel.run(cpu)
     }
 
@@ -120,16 +124,16 @@ impl Word for Pair {
     }
 
     #[inline(always)]
-    fn pick(table: &[[Self; 5]; 16], index: Self, limb: usize) -> Self {
+    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self {
         let first = u64x2_extract_lane::<0>(index.0).min(15) as usize;
         let second = u64x2_extract_lane::<1>(index.0).min(15) as usize;
-        Self(i64x2_shuffle::<0, 3>(table[first][limb].0, table[second][limb].0))
+        Self(i64x2_shuffle::<0, 3>(table[first].0[limb].0, table[second].0[limb].0))
     }
 
     #[inline(always)]
-    fn look_up(table: &[[u64; 8]; 512], index: Self, word: usize) -> Self {
-        let first = u64x2_extract_lane::<0>(index.0).min(511) as usize;
-        let second = u64x2_extract_lane::<1>(index.0).min(511) as usize;
+    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self {
+        let first = u64x2_extract_lane::<0>(index.0).min(MULTIPLES as u64 - 1) as usize;
+        let second = u64x2_extract_lane::<1>(index.0).min(MULTIPLES as u64 - 1) as usize;
         Self(u64x2(table[first][word], table[second][word]))
     }
 

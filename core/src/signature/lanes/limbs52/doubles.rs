@@ -1,7 +1,11 @@
 //! Two lanes by the doubles of any processor: slow, and what lets tests run [`super::fused`] where there is no WebAssembly.
 
 use super::{
-    super::{Kernel, Word},
+    super::{
+        constants::{Entry, MULTIPLES},
+        field::{FOLD_256, Kernel},
+    },
+    Element52, Word,
     fused::{self, Fused},
 };
 
@@ -41,7 +45,7 @@ impl Word for Doubles {
     type Cpu = ();
     const LANES: usize = 2;
 
-    fn run<K: Kernel<Self>>(cpu: (), kernel: K) -> K::Output {
+    fn run<K: Kernel<Element52<Self>>>(cpu: (), kernel: K) -> K::Output {
         kernel.run(cpu)
     }
 
@@ -105,16 +109,16 @@ impl Word for Doubles {
         self.0.iter().all(|word| *word < bound)
     }
 
-    fn pick(table: &[[Self; 5]; 16], index: Self, limb: usize) -> Self {
-        Self([0, 1].map(|lane| table[index.0[lane].min(15) as usize][limb].0[lane]))
+    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self {
+        Self([0, 1].map(|lane| table[index.0[lane].min(15) as usize].0[limb].0[lane]))
     }
 
-    fn look_up(table: &[[u64; 8]; 512], index: Self, word: usize) -> Self {
-        Self(index.0.map(|index| table[index.min(511) as usize][word]))
+    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self {
+        Self(index.0.map(|index| table[index.min(MULTIPLES as u64 - 1) as usize][word]))
     }
 
     fn plus_folded_256(self, high: Self) -> Self {
-        self.each(high, |word, high| word + high * super::super::field::FOLD_256)
+        self.each(high, |word, high| word + high * FOLD_256)
     }
 
     fn product(a: [Self; 5], b: [Self; 5]) -> [Self; 5] {

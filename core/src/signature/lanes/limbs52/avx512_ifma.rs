@@ -5,9 +5,12 @@
 
 #![allow(unsafe_code)]
 
-use super::super::{
-    Kernel, Word,
-    field::{FOLD_256, FOLD_260},
+use super::{
+    super::{
+        constants::{Entry, MULTIPLES},
+        field::{FOLD_256, Kernel},
+    },
+    Element52, FOLD_260, Word,
 };
 use crate::cpu::Avx512Ifma;
 use core::arch::x86_64::*;
@@ -44,9 +47,9 @@ impl Word for Wide {
     const LANES: usize = 8;
 
     #[inline(always)]
-    fn run<K: Kernel<Self>>(cpu: Avx512Ifma, kernel: K) -> K::Output {
+    fn run<K: Kernel<Element52<Self>>>(cpu: Avx512Ifma, kernel: K) -> K::Output {
         #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512ifma")]
-        fn compiled_for_it<K: Kernel<Wide>>(cpu: Avx512Ifma, kernel: K) -> K::Output {
+        fn compiled_for_it<K: Kernel<Element52<Wide>>>(cpu: Avx512Ifma, kernel: K) -> K::Output {
             kernel.run(cpu)
         }
         wide!(compiled_for_it(cpu, kernel))
@@ -130,7 +133,7 @@ impl Word for Wide {
     }
 
     #[inline(always)]
-    fn pick(table: &[[Self; 5]; 16], index: Self, limb: usize) -> Self {
+    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self {
         assert!(limb < 5);
         // Words from one entry to the next: 5 limbs of 8 lanes.
         let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(15))));
@@ -142,11 +145,11 @@ impl Word for Wide {
     }
 
     #[inline(always)]
-    fn look_up(table: &[[u64; 8]; 512], index: Self, word: usize) -> Self {
+    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self {
         assert!(word < 8);
-        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(511))));
+        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(MULTIPLES as i64 - 1))));
         let base = table.as_ptr().cast::<i64>().wrapping_add(word);
-        // SAFETY: 8 · index ≤ 8 · 511 and word ≤ 7, so every word read is one of the table's 8 · 512.
+        // SAFETY: 8 · index ≤ 8 · (MULTIPLES - 1) and word ≤ 7, so every word read is one of the table's 8 · MULTIPLES.
         Self(unsafe { _mm512_i64gather_epi64::<8>(index.shl::<3>().0, base) })
     }
 
