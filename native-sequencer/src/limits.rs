@@ -45,7 +45,7 @@ pub const INDEX_TRIED_AGAIN: Duration = Duration::from_secs(2);
 pub const INDEX_MERGED: usize = 8;
 /// Keys, as often as they were written, after which a snapshot of the state is due, unless half of all keys are more. When the store
 /// is opened, at most twice as many go onto one; those of the last [`HISTORY_BLOCKS`] may be more anyway.
-pub const SNAPSHOT_WRITES: u64 = 1 << 22;
+pub const SNAPSHOT_WRITES: u64 = 1 << 23;
 /// Blocks after which a snapshot of the state is due, whatever they wrote.
 pub const SNAPSHOT_BLOCKS: u64 = 1 << 16;
 /// Leaves in one batch of a snapshot.

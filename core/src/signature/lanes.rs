@@ -1,8 +1,8 @@
 //! Recovery of many keys at once: one program, run for as many signatures as a vector register has lanes.
 //!
-//! The program is written once, over [`field::Element`]. `limbs52` and `limbs29` implement it, the first for registers of many
-//! lanes, each in the file that is named after the processor's instructions, the second for machines without them. What it computes is what [`super::portable`] says, for every input: where the lanes cannot tell, `portable`
-//! answers.
+//! The program is written once, over [`field::Element`], which `limbs52` implements for registers of many lanes and `limbs29` for
+//! machines that have none. What it computes is what [`super::portable`] says, for every input: where the lanes cannot tell,
+//! `portable` answers.
 //!
 //! Everything here is public data and takes variable time. Nothing here signs.
 
@@ -16,7 +16,7 @@ use alloy_primitives::{B256, B512};
 
 mod constants;
 mod field;
-#[cfg(any(test, all(target_arch = "wasm32", not(target_feature = "relaxed-simd"))))]
+#[cfg(any(all(test, target_arch = "x86_64"), all(target_arch = "wasm32", not(target_feature = "relaxed-simd"))))]
 mod limbs29;
 #[cfg(any(target_arch = "x86_64", target_feature = "relaxed-simd"))]
 mod limbs52;

@@ -101,7 +101,9 @@ pub(super) trait Element: Copy {
     }
 }
 
-/// A sum of products of elements in each lane, not yet carried: of up to three products, and of elements up to sixteen.
+/// A sum of products of elements in each lane, not yet carried.
+///
+/// It has at most three products, sixteen elements and three subtractions when it is carried, and what is doubled counts twice.
 pub(super) trait Sum<E>: Copy {
     /// self + other
     fn plus(self, other: Self) -> Self;
@@ -112,7 +114,7 @@ pub(super) trait Sum<E>: Copy {
         self.plus(self)
     }
 
-    /// self - other, where `other` is a product or at most eight times an element.
+    /// self - other, where `other` is a product or a sum of at most eight elements.
     fn minus(self, other: Self) -> Self;
 
     /// -self in the lanes that `mask` names, self in the rest, where self is a product.
@@ -132,8 +134,9 @@ pub(super) struct Digits<I> {
 
 /// A stage of the program, compiled once for each backend.
 ///
-/// What a backend's instructions are used in must be inlined into the function that is compiled for them; so all code below
-/// [`Self::run`] is `inline(always)`, and a stage is as much of the program as should be one function.
+/// What instructions are used in that have to be asked for must be inlined into the function that is compiled for them; so all
+/// code below [`Self::run`] is `inline(always)` but for products of backends that ask for none, and a stage is as much of the
+/// program as should be one function.
 pub(super) trait Kernel<E: Element> {
     type Output;
 

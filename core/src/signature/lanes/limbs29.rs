@@ -8,8 +8,9 @@
 //! |---|---|---|
 //! | element | < 2^29 + 2^14 | < 2^24 |
 //!
-//! Column 8 of a product has nine products of limbs, the others fewer, so a column of a product is below 9.01 · 2^58. Three
-//! products and sixteen elements make less than 28 · 2^58, which is below 2^63.
+//! Columns 7 and 8 of a product have the largest sums: eight products of limbs 0 to 7, or seven and two with limb 8. So a
+//! column of a product is below 8.01 · 2^58, and one of three products and sixteen elements below 25 · 2^58, which is below
+//! 2^63.
 
 use super::{
     constants::{Entry, MULTIPLES},
@@ -69,7 +70,7 @@ impl Element29 {
 
     /// Each limb but the last from 0 to 2^29 - 1, and the number from 0 to p - 1.
     fn canonical(self) -> Self {
-        // The number is above -2^256 - 2^73, so with 2 p it is positive, and below 2^258. What is above 2^256 is below 4, and
+        // The number is above -2^256 - 2^218, so with 2 p it is positive, and below 2^258. What is above 2^256 is below 4, and
         // folded once it leaves less than 2^256 + 2^35, folded twice less than 2^256.
         let mut number = carried(core::array::from_fn(|at| self.0[at] + 2 * P[at]));
         for _ in 0..2 {
@@ -143,7 +144,7 @@ fn add_square(columns: &mut [i64; COLUMNS], a: &[i64; LIMBS], times: i64) {
 /// The element whose columns these are.
 #[inline(always)]
 fn reduced(columns: [i64; COLUMNS]) -> Element29 {
-    debug_assert!(columns.iter().all(|column| column.abs() < 28 << 58));
+    debug_assert!(columns.iter().all(|column| column.abs() < 25 << 58));
     let mut sum: [i64; LIMBS] = core::array::from_fn(|at| columns[at]);
     let mut carry = 0;
     for at in 0..LIMBS - 1 {
@@ -302,5 +303,61 @@ impl Sum<Element29> for Sum29 {
     #[inline(always)]
     fn reduce(self) -> Element29 {
         reduced(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{U256, uint};
+
+    const MODULUS: U256 = uint!(0xfffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f_U256);
+
+    /// Elements as large as they may be, each limb with a sign of its own.
+    fn extremes() -> impl Iterator<Item = Element29> {
+        let largest = |limb| if limb < 8 { (1 << 29) + (1 << 14) - 1 } else { (1 << 24) - 1 };
+        let signed = move |signs: u32| move |limb| if signs >> limb & 1 == 1 { -largest(limb) } else { largest(limb) };
+        (0..1 << LIMBS).map(move |signs| Element29(core::array::from_fn(signed(signs))))
+    }
+
+    fn value(element: &Element29) -> U256 {
+        let digit = |value: U256, limb: &i64| {
+            let shifted = value.mul_mod(U256::from(1_u32 << 29), MODULUS);
+            let size = U256::from(limb.unsigned_abs());
+            shifted.add_mod(if *limb < 0 { MODULUS - size } else { size }, MODULUS)
+        };
+        element.0.iter().rev().fold(U256::ZERO, digit)
+    }
+
+    fn stored(element: Element29) -> U256 {
+        U256::from_limbs(element.store()[0])
+    }
+
+    #[test]
+    fn the_largest_sums_are_carried_without_loss() {
+        let all = || extremes().step_by(7).chain(extremes().take(1)).chain(extremes().last());
+        for a in all() {
+            let of_a = value(&a);
+            assert_eq!(stored(a), of_a);
+            assert_eq!(stored(a.negate()), MODULUS - of_a);
+            let square = of_a.mul_mod(of_a, MODULUS);
+            let thrice = square.mul_mod(U256::from(3), MODULUS);
+            assert_eq!(stored(a.squared().twice().plus(a.squared()).reduce()), thrice);
+            for b in all() {
+                let of_b = value(&b);
+                let product = of_a.mul_mod(of_b, MODULUS);
+                assert_eq!(stored(a.minus(b)), of_a.add_mod(MODULUS - of_b, MODULUS));
+                assert_eq!(stored(a.times_plus(b, a, b).reduce()), product.add_mod(product, MODULUS));
+                let three = a.times_plus_twice_square(b, b);
+                let squares = of_b.mul_mod(of_b, MODULUS).mul_mod(U256::from(2), MODULUS);
+                let of_three = product.add_mod(squares, MODULUS);
+                assert_eq!(stored(three.reduce()), of_three);
+                // With sixteen elements besides.
+                let sixteen = a.sum().twice().twice().twice().twice();
+                let more = of_a.mul_mod(U256::from(16), MODULUS);
+                assert_eq!(stored(three.plus(sixteen).reduce()), of_three.add_mod(more, MODULUS));
+                assert_eq!(stored(three.minus(sixteen).reduce()), of_three.add_mod(MODULUS - more, MODULUS));
+            }
+        }
     }
 }

@@ -26,7 +26,8 @@ const LAMBDA: U256 = uint!(0x5363ad4cc05c30e0a5261c028812645a122e22ea20816678df0
 
 /// Numbers below 2^256: at the edges of limbs and of p, and then hashes.
 fn numbers(count: u64) -> Vec<Words> {
-    let edges = [0, 51, 52, 103, 104, 155, 156, 207, 208, 255].map(|bit| U256::from(1) << bit);
+    let bits = [51, 52, 103, 104, 155, 156, 207, 208, 255].into_iter().chain((0..256).step_by(29));
+    let edges: Vec<U256> = bits.map(|bit| U256::from(1) << bit).collect();
     let around = |edge: U256| (0..4).map(move |away| edge.wrapping_add(U256::from(away)).wrapping_sub(U256::from(2)));
     let mut numbers: Vec<U256> = edges.into_iter().chain([P, U256::ZERO, N]).flat_map(around).collect();
     numbers.extend((0..count).map(|seed| U256::from_be_bytes(keccak256(seed.to_be_bytes()).0)));
@@ -67,7 +68,11 @@ impl<E: Element> Kernel<E> for Everything {
             a.sum().minus(b.sum().twice().twice().twice()).reduce().store(),
             a.times(b).minus(c.times(d)).reduce().store(),
             a.times(b).negate_where(0b1010_1010).reduce().store(),
+            a.times(b).negate_where(u8::MAX).reduce().store(),
             a.negate().store(),
+            a.negate().mul(b.negate()).store(),
+            a.minus(b).store(),
+            large.squared().twice().plus(large.squared()).reduce().store(),
             large.mul(large).store(),
             e.mul(inverted[0]).store(),
             f.mul(inverted[1]).store(),
@@ -94,7 +99,11 @@ fn expected([a, b, c, d]: [U256; 4], lane: usize) -> Vec<U256> {
         minus(a, times(U256::from(8), b)),
         minus(product, times(c, d)),
         if lane % 2 == 1 { minus(U256::ZERO, product) } else { product },
+        minus(U256::ZERO, product),
         minus(U256::ZERO, a),
+        product,
+        minus(a, b),
+        times(U256::from(3), times(large, large)),
         times(large, large),
         U256::from(1),
         U256::from(1),
