@@ -216,7 +216,7 @@ impl Batch {
     pub fn push_words<const N: usize>(&mut self, preimage: [u64; N]) {
         const { assert!(N * WORD <= SHORT_BYTES) }
         if self.backend == Backend::PORTABLE {
-            return self.push_hash(hash_of_parts(&[preimage.map(u64::to_le_bytes).as_flattened()]));
+            return self.push_hash(keccak256_portable(preimage.map(u64::to_le_bytes).as_flattened()));
         }
         let words = self.blocks.0[self.waiting].as_chunks_mut().0;
         for (here, word) in words.iter_mut().zip(preimage) {
@@ -326,7 +326,8 @@ pub(super) fn pad(block: &mut [u8; RATE], length: usize) {
 }
 
 fn hash_of_parts(parts: &[&[u8]]) -> B256 {
-    let hasher = parts.iter().fold(Keccak256::new(), |hasher, part| hasher.chain_update(part));
+    let mut hasher = Keccak256::new();
+    parts.iter().for_each(|part| hasher.update(part));
     B256::new(hasher.finalize().into())
 }
 
