@@ -93,3 +93,70 @@ fn next<T>(blocks: &Receiver<T>) -> Option<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Blocks of one transaction more than are recovered at once, of a byte that says which block it is.
+    fn raws(blocks: u8) -> Vec<Vec<Bytes>> {
+        (1..=blocks).map(|block| vec![Bytes::from(vec![block]); RECOVERED_AT_ONCE + 1]).collect()
+    }
+
+    fn recover(raw: &[Bytes]) -> Result<Vec<u8>, BenchError> {
+        Ok(raw.iter().map(|raw| raw[0]).collect())
+    }
+
+    /// What is recovered of the last of five blocks, what was made before, and how it ended.
+    fn run(
+        recover: impl Fn(&[Bytes]) -> Result<Vec<u8>, BenchError> + Send + Sync + 'static,
+        unmakable: u8,
+    ) -> (Vec<u8>, Result<Vec<u8>, String>) {
+        let mut made = Vec::new();
+        let make = |block: Vec<u8>| {
+            made.push(block[0]);
+            if block[0] == unmakable { Err(BenchError::Invalid("not made")) } else { Ok(()) }
+        };
+        let last = in_gaps(vec![0], &raws(5), recover, make);
+        (made, last.map_err(|error| error.to_string()))
+    }
+
+    #[test]
+    fn blocks_are_made_in_order_and_the_last_is_recovered() {
+        let (made, last) = run(recover, u8::MAX);
+        assert_eq!(made, [0, 1, 2, 3, 4]);
+        assert_eq!(last, Ok(vec![5; RECOVERED_AT_ONCE + 1]));
+    }
+
+    #[test]
+    fn what_does_not_recover_ends_the_line_there() {
+        let (made, last) =
+            run(|raw| if raw[0][0] == 3 { Err(BenchError::Invalid("no key")) } else { recover(raw) }, u8::MAX);
+        assert_eq!(made, [0, 1, 2]);
+        assert!(last.is_err_and(|error| error.contains("no key")));
+    }
+
+    #[test]
+    fn a_lost_transaction_is_not_measured() {
+        let losing = |raw: &[Bytes]| {
+            recover(raw).map(|mut found| {
+                if found[0] == 2 {
+                    found.pop();
+                }
+                found
+            })
+        };
+        let (made, last) = run(losing, u8::MAX);
+        assert_eq!(made, [0, 1]);
+        assert!(last.is_err_and(|error| error.contains("senders were not recovered")));
+    }
+
+    #[test]
+    fn a_block_that_is_not_made_is_the_last() {
+        for unmakable in [0, 2, 4] {
+            let (made, last) = run(recover, unmakable);
+            assert_eq!(made.last(), Some(&unmakable));
+            assert!(last.is_err_and(|error| error.contains("not made")));
+        }
+    }
+}
