@@ -51,11 +51,15 @@ fn main() {
     let signed: Vec<Signed> = Inputs::new(1).filter(has_key).take(SIGNATURES).collect();
     println!("{:>14} {:>8} {:>10} {:>18} {:>8}", "backend", "batch", "µs a key", "µs of libsecp256k1", "ratio");
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let (sizes, names): (Vec<_>, Vec<_>) = wanted.iter().partition(|argument| argument.parse::<usize>().is_ok());
-    let sizes = |size: &usize| sizes.is_empty() || sizes.iter().any(|wanted| **wanted == size.to_string());
+    let mut sizes: Vec<usize> =
+        wanted.iter().filter_map(|argument| argument.parse().ok()).filter(|size| *size > 0).collect();
+    if sizes.is_empty() {
+        sizes.extend(BATCHES);
+    }
+    let names: Vec<_> = wanted.iter().filter(|argument| argument.parse::<usize>().is_err()).collect();
     let named = |backend: &Backend| names.is_empty() || names.iter().any(|name| *name == backend.name());
     for backend in Backend::available().into_iter().filter(named) {
-        for size in BATCHES.into_iter().filter(sizes) {
+        for size in sizes.iter().copied() {
             let turn = |_| (measure(&signed, by(backend, size)), measure(&signed, by_library));
             let (ours, library): (Vec<f64>, Vec<f64>) = (0..TURNS).map(turn).unzip();
             let (ours, library) = (median(ours), median(library));
