@@ -75,8 +75,8 @@ enum Old {
     Nothing,
     /// A leaf that goes down into this half.
     Leaf(bool, u32),
-    /// A node that older versions reach.
-    Shared(u32),
+    /// A node that older versions reach, and which made it.
+    Shared(u32, u32),
     /// A node of the version that is made: it is written over.
     Own(u32),
 }
@@ -87,7 +87,7 @@ impl Old {
         match self {
             Self::Leaf(half, lowered) if half == right => HashOf::Lowered(lowered),
             Self::Nothing | Self::Leaf(..) => HashOf::Empty,
-            Self::Shared(number) | Self::Own(number) => HashOf::Half(number, right),
+            Self::Shared(number, _) | Self::Own(number) => HashOf::Half(number, right),
         }
     }
 }
@@ -187,7 +187,8 @@ impl<'a> Update<'a> {
             }
             Target::Node(number) => {
                 let Some(links) = self.versions.chunks.links(number) else { return Met::Leaf(step.from) };
-                let old = if links.born() == self.born { Old::Own(number) } else { Old::Shared(number) };
+                let born = links.born();
+                let old = if born == self.born { Old::Own(number) } else { Old::Shared(number, born) };
                 (old, [links.half(false), links.half(true)])
             }
         };
@@ -242,7 +243,8 @@ impl<'a> Update<'a> {
 
     /// Says that another leaf comes to stand where this one does.
     fn give_up_leaf(&mut self, link: Link) {
-        if self.versions.chunks.born(link) == self.born { self.versions.free(link) } else { self.versions.retire(link) }
+        let born = self.versions.chunks.born(link);
+        if born == self.born { self.versions.free(link) } else { self.versions.retire(link, born) }
     }
 
     /// Writes the leaf of a write.
@@ -301,7 +303,7 @@ impl<'a> Update<'a> {
     /// Asks the CPU for what [`Update::make_node`] reads and writes.
     fn fetch_for(&self, met: Option<&Met>) {
         let Some(Met::Node(Inner { old, .. })) = met else { return };
-        if let Old::Shared(number) | Old::Own(number) = old {
+        if let Old::Shared(number, _) | Old::Own(number) = old {
             self.versions.chunks.fetch_pair(*number);
         }
         if !matches!(old, Old::Own(_)) {
@@ -317,9 +319,9 @@ impl<'a> Update<'a> {
         let number = match inner.old {
             Old::Own(number) => number,
             Old::Nothing | Old::Leaf(..) => self.versions.take_node(),
-            Old::Shared(number) => {
+            Old::Shared(number, born) => {
                 let copy = self.versions.take_node();
-                self.versions.retire(Link::node(number));
+                self.versions.retire(Link::node(number), born);
                 copy
             }
         };

@@ -5,7 +5,7 @@
 //! (super::Tree) holds its token; whoever makes the next one looks who still does. So a clone counts one number, no node
 //! has a count of its own, and readers neither wait nor are waited for.
 
-use super::arena::{AHEAD, Chunks, Link, Target, next_place};
+use super::arena::{Chunks, Link, Target, next_place};
 use super::packed;
 use alloc::{collections::VecDeque, sync::Arc, vec::Vec};
 use core::sync::atomic::{Ordering, fence};
@@ -25,8 +25,8 @@ impl Token {
 struct Version {
     token: Token,
     root: Link,
-    /// What it took the place of.
-    retired: Vec<Link>,
+    /// What it took the place of, each with the version that made it: whoever frees them need not ask memory for one after the other.
+    retired: Vec<(Link, u32)>,
 }
 
 impl Version {
@@ -132,28 +132,24 @@ impl Versions {
             let Some(dead) = self.living.remove(at) else { return };
             let Some(next) = self.living.get_mut(at) else { return };
             let retired = core::mem::replace(&mut next.retired, dead.retired);
-            let chunks = self.chunks.clone();
-            for (place, link) in retired.iter().enumerate() {
-                if let Some(before) = before {
-                    retired.get(place + AHEAD).into_iter().for_each(|link| chunks.fetch(*link));
-                    if chunks.born(*link) <= before {
-                        // The version before it reaches it as well.
-                        self.living[at].retired.push(*link);
-                        continue;
-                    }
+            for (link, born) in retired {
+                if before.is_some_and(|before| born <= before) {
+                    // The version before it reaches it as well.
+                    self.living[at].retired.push((link, born));
+                } else {
+                    self.free(link);
                 }
-                self.free(*link);
             }
         }
     }
 
-    /// Says that the last version no longer reaches `link`, which an older one made.
-    pub(super) fn retire(&mut self, link: Link) {
+    /// Says that the last version no longer reaches `link`, which the older version `born` made.
+    pub(super) fn retire(&mut self, link: Link, born: u32) {
         if self.living.len() == 1 {
             return self.free(link);
         }
         if let Some(last) = self.living.back_mut() {
-            last.retired.push(link);
+            last.retired.push((link, born));
         }
     }
 
