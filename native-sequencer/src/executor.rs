@@ -29,8 +29,8 @@ use ocelli_core::{
 };
 use plan::{AtHand, Guess, Member, Plan};
 use rayon::prelude::*;
-pub use recent::Recent;
 use recent::Remembered;
+pub use recent::{Recent, Used};
 use std::{
     cell::OnceCell,
     time::{Duration, Instant},
@@ -51,9 +51,8 @@ pub struct ExecutedBlock {
     pub ran_twice: usize,
     /// Lanes that the transactions fell into.
     pub lanes: usize,
-    /// Keys that planned transactions read and none was to change, with version and value before the block. Those that surprised,
-    /// and the closing row, may have changed them.
-    pub read: Vec<(Key, Version, Value)>,
+    /// What the next blocks may ask for.
+    pub used: Used,
     /// How long each piece of work took that could run beside the others of its phase, phase after phase: grouping transactions,
     /// trying groups of them, numbering their keys, executing chains of rows.
     pub trace: Vec<Vec<Duration>>,
@@ -94,16 +93,16 @@ pub fn execute(
     let learn = || {
         let started = Instant::now();
         plan.teach(transactions, forecast);
-        (plan.read_only(), started.elapsed())
+        (plan.used(), started.elapsed())
     };
-    let (chains, (read, taught)) = rayon::join(run_all, learn);
+    let (chains, (used, taught)) = rayon::join(run_all, learn);
     trace.push(chains.iter().map(|chain| chain.took).chain([taught]).collect());
     let mut block = ExecutedBlock {
         rows: vec![opening],
         members: vec![Vec::new()],
         refused,
         lanes: plan.lanes.len(),
-        read,
+        used,
         trace,
         ..ExecutedBlock::default()
     };

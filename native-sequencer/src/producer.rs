@@ -235,7 +235,7 @@ impl Producer {
                 Ok(assembled) if fits => {
                     let refused = refused(transactions, &executed);
                     let roots = (tree.root(), assembled.state.root());
-                    self.recent.go_on(roots, executed.read.drain(..), &assembled.writes);
+                    self.recent.go_on(roots, &executed.used, &assembled.writes);
                     return Ok((Some((executed, assembled, ancestors)), refused));
                 }
                 // Half of them, then: the first alone always fits, or is refused by the rules of a row.

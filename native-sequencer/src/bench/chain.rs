@@ -2,7 +2,7 @@
 
 use super::{
     BenchError,
-    line::{RECOVERED_AT_ONCE, in_gaps},
+    line::{RECOVERED_AT_ONCE, RawBlock, in_gaps},
 };
 use crate::{
     block::SealedBlock,
@@ -161,7 +161,7 @@ impl MeasuredChain {
     ///
     /// # Errors
     /// As [`Self::block`].
-    pub fn line(&mut self, [first, second]: &[Vec<Bytes>; 2]) -> Result<Line<'_>, BenchError> {
+    pub fn line(&mut self, [first, second]: &[RawBlock; 2]) -> Result<Line<'_>, BenchError> {
         let (first, ready) = (self.recover(first)?, self.recover(second)?);
         Ok(Line { made: self.make(first)?, ready, chain: self })
     }
@@ -215,7 +215,7 @@ impl MeasuredChain {
             self.snapshot.codes.insert(*hash, code.clone());
         }
         let roots = (self.snapshot.tree.root(), assembled.state.root());
-        self.recent.go_on(roots, executed.read.iter().copied(), &assembled.writes);
+        self.recent.go_on(roots, &executed.used, &assembled.writes);
         self.snapshot.tree = assembled.state.clone();
         let parent = std::mem::replace(&mut self.head, assembled.header.clone());
         Ok(UnsealedBlock { stages, parent, signed, parent_ancestors, executed, assembled, recovered })
@@ -237,7 +237,7 @@ impl Line<'_> {
     ///
     /// # Errors
     /// As [`MeasuredChain::block`].
-    pub fn run(self, raws: &[Vec<Bytes>]) -> Result<(MadeBlock, Self), BenchError> {
+    pub fn run(self, raws: &[RawBlock]) -> Result<(MadeBlock, Self), BenchError> {
         let Self { chain, made, ready } = self;
         let (store, params) = (chain.store.clone(), chain.genesis.config.params_at(chain.head.height + 1).clone());
         let recover = move |chunk: &[Bytes]| Ok(recover_chunk(chunk, &params)?);

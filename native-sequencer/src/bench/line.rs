@@ -11,6 +11,9 @@ use std::{
     thread,
 };
 
+/// The signed bytes of a block's transactions, which whoever works on some of them shares.
+pub(super) type RawBlock = Arc<[Bytes]>;
+
 /// Transactions whose signers one core recovers at a time.
 pub(super) const RECOVERED_AT_ONCE: usize = 256;
 
@@ -25,7 +28,7 @@ const AHEAD: usize = 1;
 /// The first that is met; [`BenchError`] if something was not recovered.
 pub(super) fn in_gaps<R: Send + 'static>(
     ready: Vec<R>,
-    raws: &[Vec<Bytes>],
+    raws: &[RawBlock],
     recover: impl Fn(&[Bytes]) -> Result<Vec<R>, BenchError> + Send + Sync + 'static,
     mut make: impl FnMut(Vec<R>) -> Result<(), BenchError> + Send,
 ) -> Result<Vec<R>, BenchError> {
@@ -60,18 +63,19 @@ const NOT_RECOVERED: BenchError = BenchError::Invalid("senders were not recovere
 /// Recovers a block in chunks. Of what is handed in from outside rayon's threads, they take the first first, when nothing else
 /// is left to do.
 fn recover_all<R: Send + 'static>(
-    raw: &[Bytes],
+    raw: &RawBlock,
     recover: &Arc<impl Fn(&[Bytes]) -> Result<Vec<R>, BenchError> + Send + Sync + 'static>,
 ) -> Result<Vec<R>, BenchError> {
     let (done, chunks) = mpsc::channel();
-    for (at, chunk) in raw.chunks(RECOVERED_AT_ONCE).enumerate() {
-        let (chunk, recover, done) = (chunk.to_vec(), recover.clone(), done.clone());
+    for from in (0..raw.len()).step_by(RECOVERED_AT_ONCE) {
+        let (raw, recover, done) = (raw.clone(), recover.clone(), done.clone());
+        let chunk = from..raw.len().min(from + RECOVERED_AT_ONCE);
         // Nobody waits for it any more if another chunk failed.
-        rayon::spawn(move || drop(done.send((at, recover(&chunk)))));
+        rayon::spawn(move || drop(done.send((from, recover(&raw[chunk])))));
     }
     drop(done);
     let mut chunks: Vec<(usize, Result<Vec<R>, BenchError>)> = chunks.into_iter().collect();
-    chunks.sort_unstable_by_key(|(at, _)| *at);
+    chunks.sort_unstable_by_key(|(from, _)| *from);
     let mut whole = Vec::with_capacity(raw.len());
     for (_, chunk) in chunks {
         whole.extend(chunk?);
@@ -99,8 +103,8 @@ mod tests {
     use super::*;
 
     /// Blocks of one transaction more than are recovered at once, of a byte that says which block it is.
-    fn raws(blocks: u8) -> Vec<Vec<Bytes>> {
-        (1..=blocks).map(|block| vec![Bytes::from(vec![block]); RECOVERED_AT_ONCE + 1]).collect()
+    fn raws(blocks: u8) -> Vec<RawBlock> {
+        (1..=blocks).map(|block| vec![Bytes::from(vec![block]); RECOVERED_AT_ONCE + 1].into()).collect()
     }
 
     fn recover(raw: &[Bytes]) -> Result<Vec<u8>, BenchError> {

@@ -4,6 +4,7 @@ use super::{
     BenchError,
     chain::{MadeBlock, MeasuredChain, Stages},
     figure::{Figure, Unit, median},
+    line::RawBlock,
     top::{Saved, TOPS, saved},
     workload::{Setting, Workload, World},
 };
@@ -71,10 +72,10 @@ pub fn run(
         taken.stages.push(made.stages);
         taken.peers.extend(peer.block(&raw)?);
     }
-    let first = [(); 2].map(|()| world.transactions(size.transactions));
+    let first = [(); 2].map(|()| RawBlock::from(world.transactions(size.transactions)));
     let mut of_peer = peer.run(Senders::default(), &first)?;
     let mut line = chain.line(&first)?;
-    let mut sign = || [(); IN_LINE].map(|()| world.transactions(size.transactions));
+    let mut sign = || [(); IN_LINE].map(|()| RawBlock::from(world.transactions(size.transactions)));
     let mut raws = sign();
     while taken.ours < size.duration || taken.blocks == 0 {
         let started = Instant::now();
@@ -183,7 +184,7 @@ impl Peer {
         Ok(None)
     }
 
-    fn run(&mut self, _: Senders, _: &[Vec<Bytes>]) -> Result<Senders, BenchError> {
+    fn run(&mut self, _: Senders, _: &[RawBlock]) -> Result<Senders, BenchError> {
         Ok(Senders(()))
     }
 }

@@ -7,7 +7,7 @@
 use super::{
     forecast::{Forecast, Grouped},
     keys::{Numbered, Use},
-    recent::Remembered,
+    recent::{Remembered, Used},
     speculate::{Attempt, Speculation, Tried, speculate},
 };
 use crate::state::Overlay;
@@ -119,11 +119,28 @@ impl Plan {
         self.numbered.keys.before(&self.guesses, number)
     }
 
-    /// The keys that planned transactions read and none of them is expected to change, with what they hold.
-    pub(super) fn read_only(&self) -> Vec<(Key, Version, Value)> {
-        let is_read_only = |number: u32| self.owners[number as usize] == Owner::Readers;
-        let keys = self.numbered.keys.iter(&self.guesses).filter(|(number, _)| is_read_only(*number));
-        keys.map(|(_, access)| (access.key, access.version, access.before)).collect()
+    /// What planned transactions used that the next blocks may ask for.
+    pub(super) fn used(&self) -> Used {
+        let is_shared = self.is_shared();
+        let mut used = Used::default();
+        for (number, access) in self.numbered.keys.iter(&self.guesses) {
+            match self.owners[number as usize] {
+                Owner::Readers => used.read.push((access.key, access.version, access.before)),
+                Owner::Lane(_) if is_shared[number as usize] => used.shared.push(access.key),
+                Owner::Lane(_) => {}
+            }
+        }
+        used
+    }
+
+    /// Of each key, by its number, whether several planned transactions use it.
+    fn is_shared(&self) -> Vec<bool> {
+        let mut is_used = vec![false; self.owners.len()];
+        let mut is_shared = is_used.clone();
+        for (number, _) in self.lanes.iter().flatten().flat_map(|at| self.numbered.of_transaction(*at)) {
+            is_shared[*number as usize] = std::mem::replace(&mut is_used[*number as usize], true);
+        }
+        is_shared
     }
 
     fn owner(&self, key: &Key) -> Option<Owner> {

@@ -2,10 +2,14 @@
 //!
 //! Accounts without code are left out. Transactions name most of those that they use, so they are looked up together, and most
 //! are used once in a long while. Contracts and their slots are come upon one by one while transactions run, and some of them
-//! in every block.
+//! in every block: those that transactions only read, and those that several of a block used. What one alone changed, a balance of
+//! tokens mostly, is looked up with what others name, or once a block at most.
 
 use crate::state::Snapshot;
-use alloy_primitives::{B256, map::HashMap};
+use alloy_primitives::{
+    B256,
+    map::{HashMap, HashSet},
+};
 use ocelli_core::{
     evm::{Code, Source, StateError},
     key::Key,
@@ -18,6 +22,16 @@ use ocelli_core::{
 const SLOTS: usize = (1 << 15) / 8 * 7;
 /// Accounts with code that are remembered, in the same way.
 const ACCOUNTS: usize = (1 << 15) / 8 * 7;
+
+/// What a block used that the next ones may ask for.
+#[derive(Clone, Debug, Default)]
+pub struct Used {
+    /// Keys that planned transactions read and none was to change, with version and value before the block. Those that surprised,
+    /// and the closing row, may have changed them.
+    pub read: Vec<(Key, Version, Value)>,
+    /// Keys that several planned transactions used and one at least was to change.
+    pub shared: Vec<Key>,
+}
 
 /// Version and value of keys that the last blocks used.
 #[derive(Debug)]
@@ -36,27 +50,33 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Goes on from the state with the root `before` to the one with the root `after`: `read` is what some keys held before,
-    /// `written` what keys hold now that were changed.
-    pub fn go_on(
-        &mut self,
-        (before, after): (NodeHash, NodeHash),
-        read: impl IntoIterator<Item = (Key, Version, Value)>,
-        written: &[Leaf],
-    ) {
+    /// Goes on from the state with the root `before` to the one with the root `after`, given what the block between `used` and what
+    /// it wrote.
+    pub fn go_on(&mut self, (before, after): (NodeHash, NodeHash), used: &Used, written: &[Leaf]) {
         if self.root != before {
             *self = Self::default();
         }
-        let written = written.iter().map(|leaf| (leaf.key, leaf.version, leaf.value));
-        for (key, version, value) in read.into_iter().chain(written) {
-            match value {
-                Value::Slot(_) => self.slots.insert(key, (version, value)),
-                // It may have had code until now: a delegation that was taken back (EIP-7702).
-                Value::Account(account) if account.code_hash.is_zero() => self.accounts.remove(&key),
-                Value::Account(_) => self.accounts.insert(key, (version, value)),
-            }
+        for (key, version, value) in &used.read {
+            self.put(*key, (*version, *value), true);
+        }
+        let shared: HashSet<&Key> = used.shared.iter().collect();
+        for Leaf { key, version, value, .. } in written {
+            self.put(*key, (*version, *value), shared.contains(key));
         }
         self.root = after;
+    }
+
+    /// Says what a key holds now, which is remembered if it `is_worth` that or was remembered before.
+    fn put(&mut self, key: Key, found: (Version, Value), is_worth: bool) {
+        let kept = match found.1 {
+            Value::Slot(_) => &mut self.slots,
+            Value::Account(account) if !account.code_hash.is_zero() => &mut self.accounts,
+            // It may have had code until now: a delegation that was taken back (EIP-7702).
+            Value::Account(_) => return self.accounts.remove(&key),
+        };
+        if is_worth || kept.get(&key).is_some() {
+            kept.insert(key, found);
+        }
     }
 
     #[cfg(test)]
@@ -149,13 +169,17 @@ mod tests {
         NodeHash(B256::repeat_byte(byte))
     }
 
+    fn read(keys: impl IntoIterator<Item = (Key, Version, Value)>) -> Used {
+        Used { read: keys.into_iter().collect(), shared: Vec::new() }
+    }
+
     #[test]
     fn what_no_block_used_for_long_is_forgotten() {
         let mut recent = Recent::default();
-        recent.go_on((root(0), root(1)), [slot(0)], &[]);
-        recent.go_on((root(1), root(1)), (1..=SLOTS).map(slot), &[]);
+        recent.go_on((root(0), root(1)), &read([slot(0)]), &[]);
+        recent.go_on((root(1), root(1)), &read((1..=SLOTS).map(slot)), &[]);
         assert!(recent.get(&slot(0).0).is_some(), "as many are kept besides");
-        recent.go_on((root(1), root(1)), (SLOTS..=2 * SLOTS).map(slot), &[]);
+        recent.go_on((root(1), root(1)), &read((SLOTS..=2 * SLOTS).map(slot)), &[]);
         assert!(recent.get(&slot(0).0).is_none() && recent.get(&slot(2 * SLOTS).0).is_some());
         assert!(recent.slots.recent.len() <= SLOTS && recent.slots.older.len() <= SLOTS);
     }
@@ -163,9 +187,21 @@ mod tests {
     #[test]
     fn another_state_makes_it_forget_everything() {
         let mut recent = Recent::default();
-        recent.go_on((root(0), root(1)), [slot(0)], &[]);
-        recent.go_on((root(2), root(3)), [slot(1)], &[]);
+        recent.go_on((root(0), root(1)), &read([slot(0)]), &[]);
+        recent.go_on((root(2), root(3)), &read([slot(1)]), &[]);
         assert!(recent.get(&slot(0).0).is_none() && recent.get(&slot(1).0).is_some());
+    }
+
+    #[test]
+    fn what_one_transaction_alone_changed_is_remembered_only_if_it_was_before() {
+        let written = |value: u64| [0, 1, 2].map(|at| Leaf::new(slot(at).0, 2, Value::Slot(U256::from(value))));
+        let mut recent = Recent::default();
+        recent.go_on((root(0), root(1)), &read([slot(0)]), &[]);
+        for (value, shared) in [(10, vec![slot(1).0]), (11, Vec::new())] {
+            recent.go_on((root(1), root(1)), &Used { read: Vec::new(), shared }, &written(value));
+            let found = Some((2, Value::Slot(U256::from(value))));
+            assert_eq!([0, 1, 2].map(|at| recent.get(&slot(at).0)), [found, found, None]);
+        }
     }
 
     #[test]
@@ -176,9 +212,9 @@ mod tests {
         for others in [0, ACCOUNTS] {
             let mut recent = Recent::default();
             let accounts = (0..=others).map(|number| (key(number), 1, delegated));
-            recent.go_on((root(0), root(1)), accounts, &[]);
+            recent.go_on((root(0), root(1)), &read(accounts), &[]);
             assert_eq!(recent.get(&key(0)), Some((1, delegated)));
-            recent.go_on((root(1), root(2)), [], &[Leaf::new(key(0), 2, plain)]);
+            recent.go_on((root(1), root(2)), &Used::default(), &[Leaf::new(key(0), 2, plain)]);
             assert_eq!(recent.get(&key(0)), None);
         }
     }
@@ -189,7 +225,7 @@ mod tests {
         let (key, version, value) = slot(7);
         for (after, found) in [(snapshot.tree.root(), (version, value)), (root(1), (0, Value::absent(&key)))] {
             let mut recent = Recent::default();
-            recent.go_on((root(9), after), [(key, version, value)], &[]);
+            recent.go_on((root(9), after), &read([(key, version, value)]), &[]);
             assert_eq!(Remembered::new(&snapshot, &recent).load(&key), Ok(found));
         }
     }

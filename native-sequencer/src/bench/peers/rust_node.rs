@@ -7,7 +7,7 @@
 use super::{
     super::{
         BenchError,
-        line::{RECOVERED_AT_ONCE, in_gaps},
+        line::{RECOVERED_AT_ONCE, RawBlock, in_gaps},
         pipeline::PeerStages,
     },
     patricia::Trie,
@@ -97,7 +97,7 @@ impl RustNode {
     ///
     /// # Errors
     /// [`BenchError::Peer`] as for [`Self::block`].
-    pub fn run(&mut self, ready: Senders, raws: &[Vec<Bytes>]) -> Result<Senders, BenchError> {
+    pub fn run(&mut self, ready: Senders, raws: &[RawBlock]) -> Result<Senders, BenchError> {
         in_gaps(ready, raws, recover_chunk, |ready| {
             self.make(&ready)?;
             // Our blocks are dropped beside as well.

@@ -20,7 +20,7 @@ impl World {
         let moment = (env.time_ms, 0);
         let made = assemble(&chain.config, &chain.head, &mut Frontier::default(), moment, before, &block.rows);
         let made = made.expect("few columns");
-        recent.go_on((before.root(), made.state.root()), block.read, &made.writes);
+        recent.go_on((before.root(), made.state.root()), &block.used, &made.writes);
         for (hash, code) in block.rows.iter().flat_map(|row| &row.effects.codes_made) {
             self.snapshot.codes.insert(*hash, code.clone());
         }

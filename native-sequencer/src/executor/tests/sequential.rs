@@ -7,7 +7,7 @@
 //! Threads are held up at random. What fails names the seed of its worlds, and `OCELLI_SEED` has them made again.
 
 use super::{
-    super::{ExecutedBlock, Forecast, Recent, execute, schedule},
+    super::{ExecutedBlock, Forecast, Recent, Used, execute, schedule},
     effects,
 };
 use crate::state::{Codes, Overlay, Snapshot, Writes};
@@ -229,7 +229,8 @@ fn check_what_is_remembered(
     let used = block.rows.iter().flat_map(|row| &row.effects.accesses).map(|access| access.key);
     let held = used.map(|key| world.snapshot.load(&key).map(|(version, value)| (key, version, value)));
     let mut recent = Recent::default();
-    recent.go_on((tree.root(), tree.root()), held.collect::<Result<Vec<_>, _>>().expect("values"), &[]);
+    let read = held.collect::<Result<_, _>>().expect("values");
+    recent.go_on((tree.root(), tree.root()), &Used { read, shared: Vec::new() }, &[]);
     let again = again(&recent);
     assert_eq!(effects(&again), effects(block));
     recent
@@ -238,7 +239,7 @@ fn check_what_is_remembered(
 /// What is remembered after a block is what the state holds then.
 fn check_what_is_remembered_next(world: &World, block: &ExecutedBlock, made: &AssembledBlock, mut recent: Recent) {
     let roots = (world.snapshot.tree.root(), made.state.root());
-    recent.go_on(roots, block.read.iter().copied(), &made.writes);
+    recent.go_on(roots, &block.used, &made.writes);
     let after = Snapshot { tree: made.state.clone(), codes: world.snapshot.codes.clone() };
     for (key, found) in recent.iter() {
         assert_eq!(Ok(found), after.load(&key), "{key:?}");
