@@ -24,7 +24,7 @@ const SLOTS: usize = (1 << 15) / 8 * 7;
 const ACCOUNTS: usize = (1 << 15) / 8 * 7;
 
 /// What a block used that the next ones may ask for.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Used {
     /// Keys that planned transactions read and none was to change, with version and value before the block. Those that surprised,
     /// and the closing row, may have changed them.
