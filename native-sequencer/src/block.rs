@@ -3,7 +3,7 @@
 pub(crate) mod columns;
 
 use crate::executor::ExecutedBlock;
-use alloy_primitives::{Address, B256, Bytes, map::AddressMap};
+use alloy_primitives::{Address, B256, Bytes, U256, map::AddressMap};
 use columns::Columns;
 use ocelli_core::{
     block::AssembledBlock,
@@ -16,6 +16,7 @@ use ocelli_core::{
     row::ExecutedRow,
     transaction::{Recovered, Transaction},
     tree::Leaf,
+    value::{Account, Value, Version},
     wire::{self, WireError},
 };
 use serde::{Deserialize, Serialize};
@@ -41,26 +42,62 @@ pub struct StoredBlock {
 /// About what an encoded block takes besides its bodies, results and code: manifest, header, ancestors.
 const BYTES_WITHOUT_LISTS: usize = 1 << 14;
 
-/// A leaf without its path, which follows from the key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredLeaf {
-    /// The key.
-    pub key: ocelli_core::key::Key,
-    /// Its version.
-    pub version: u64,
-    /// What it holds.
-    pub value: ocelli_core::value::Value,
+/// A leaf without its path, which follows from the key; what kind of value it has, the key's kind says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StoredLeaf {
+    /// Of an account.
+    Account(#[serde(with = "wire::raw")] Address, Version, Account),
+    /// Of a slot of an address: version and word.
+    Slot(
+        #[serde(with = "wire::raw")] Address,
+        #[serde(with = "wire::compact")] U256,
+        Version,
+        #[serde(with = "wire::compact")] U256,
+    ),
 }
 
-impl From<&Leaf> for StoredLeaf {
-    fn from(leaf: &Leaf) -> Self {
-        Self { key: leaf.key, version: leaf.version, value: leaf.value }
+/// A leaf has a value that its key cannot hold.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} cannot hold {1:?}")]
+pub struct Unfit(Key, Value);
+
+impl TryFrom<&Leaf> for StoredLeaf {
+    type Error = Unfit;
+
+    fn try_from(leaf: &Leaf) -> Result<Self, Unfit> {
+        match (leaf.key, leaf.value) {
+            (Key::Account(address), Value::Account(account)) => Ok(Self::Account(address, leaf.version, account)),
+            (Key::Slot(address, slot), Value::Slot(word)) => Ok(Self::Slot(address, slot, leaf.version, word)),
+            (key, value) => Err(Unfit(key, value)),
+        }
     }
 }
 
-impl From<&StoredLeaf> for Leaf {
-    fn from(leaf: &StoredLeaf) -> Self {
-        Self::new(leaf.key, leaf.version, leaf.value)
+impl StoredLeaf {
+    /// The key.
+    pub const fn key(&self) -> Key {
+        match self {
+            Self::Account(address, ..) => Key::Account(*address),
+            Self::Slot(address, slot, ..) => Key::Slot(*address, *slot),
+        }
+    }
+
+    /// Its version and what it holds.
+    pub const fn held(&self) -> (Version, Value) {
+        match *self {
+            Self::Account(_, version, account) => (version, Value::Account(account)),
+            Self::Slot(_, _, version, word) => (version, Value::Slot(word)),
+        }
+    }
+
+    /// The leaves at their paths, in order.
+    pub fn with_paths(stored: &[Self]) -> Vec<Leaf> {
+        let keys: Vec<Key> = stored.iter().map(Self::key).collect();
+        let leaf = |((path, key), stored): ((B256, Key), &Self)| {
+            let (version, value) = stored.held();
+            Leaf { path, key, version, value }
+        };
+        Key::paths(&keys).into_iter().zip(keys).zip(stored).map(leaf).collect()
     }
 }
 
@@ -286,4 +323,24 @@ fn place(
         }
     }
     transactions.next().is_none().then_some(sealed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leaf_without_its_path_is_that_leaf_or_refused() {
+        let (account, slot) =
+            (Key::Account(Address::repeat_byte(1)), Key::Slot(Address::repeat_byte(2), U256::from(300)));
+        let held = Account { nonce: 3, balance: U256::from(1) << 80, code_hash: B256::repeat_byte(9) };
+        let fit = [(account, Value::Account(held)), (slot, Value::Slot(U256::MAX))]
+            .map(|(key, value)| Leaf::new(key, 7, value));
+        let stored: Vec<StoredLeaf> = fit.iter().map(|leaf| StoredLeaf::try_from(leaf).unwrap()).collect();
+        let decoded: Vec<StoredLeaf> = wire::decode(&wire::encode(&stored), 1_000).unwrap();
+        assert_eq!(StoredLeaf::with_paths(&decoded), fit);
+        for unfit in [Leaf::new(account, 7, Value::Slot(U256::MAX)), Leaf::new(slot, 7, Value::Account(held))] {
+            assert!(StoredLeaf::try_from(&unfit).is_err());
+        }
+    }
 }

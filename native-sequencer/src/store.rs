@@ -253,8 +253,8 @@ impl Store {
             return Err(StoreError::NotNext { height, parent, head: last.height, head_hash: last.hash });
         }
         self.index.check()?;
+        let writes = writes.iter().map(StoredLeaf::try_from).collect::<Result<Vec<_>, _>>()?;
         self.snapshots.wrote(writes.len());
-        let writes: Vec<StoredLeaf> = writes.iter().map(StoredLeaf::from).collect();
         let signed = wire::encode(&block.stored.signed);
         let writes = wire::encode_about(&writes, writes.len() * LEAF_BYTES);
         let encoded = block.stored.encode();
@@ -465,7 +465,7 @@ fn write_genesis(transaction: &WriteTransaction, config: &ChainConfig, genesis: 
     transaction.open_table(CERTIFICATES)?;
     let mut leaves = transaction.open_table(GENESIS)?;
     for leaf in genesis {
-        leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::from(&leaf)).as_slice())?;
+        leaves.insert(&leaf.path.0, wire::encode(&StoredLeaf::try_from(&leaf)?).as_slice())?;
     }
     Ok(())
 }

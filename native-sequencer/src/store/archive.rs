@@ -26,20 +26,14 @@ use crate::{
     limits::STORED_BLOCK_BYTES,
 };
 use alloy_primitives::{B256, Bytes};
-use ocelli_core::{
-    genesis::ChainConfig,
-    hash::keccak256,
-    tree::{Leaf, Tree},
-    value::Value,
-    wire,
-};
+use ocelli_core::{genesis::ChainConfig, hash::keccak256, tree::Tree, value::Value, wire};
 use redb::{ReadTransaction, ReadableTable};
 use std::{
     collections::BTreeSet,
     io::{self, Read, Write},
 };
 
-const MAGIC: [u8; 8] = *b"OCELLI\x00\x05";
+const MAGIC: [u8; 8] = *b"OCELLI\x00\x06";
 const CONFIG: u8 = 1;
 const LEAVES: u8 = 2;
 const CODE: u8 = 3;
@@ -97,7 +91,7 @@ impl Store {
             let what = format!("the code {hash} of its first state was not given");
             self.codes.get(&hash).ok_or_else(|| StoreError::Damaged { path: self.path.clone(), what })
         };
-        let codes = codes_of(leaves.iter().map(|leaf| leaf.value)).into_iter().map(code);
+        let codes = codes_of(leaves.iter().map(|leaf| leaf.held().1)).into_iter().map(code);
         let codes = codes.collect::<Result<Vec<_>, _>>()?;
         frames.frame(CONFIG, &config)?;
         for leaves in leaves.chunks(FRAME_LEAVES) {
@@ -188,7 +182,7 @@ impl<R: Read> Archive<R> {
             match read_frame(&mut read, 0)? {
                 (LEAVES, leaves) => {
                     let leaves: Vec<StoredLeaf> = wire::decode(&leaves, usize::MAX).map_err(|_| damaged("a leaf"))?;
-                    genesis.update(leaves.iter().map(Leaf::from).collect());
+                    genesis.update(StoredLeaf::with_paths(&leaves));
                 }
                 (CODE, code) => codes.push((keccak256(&code), Bytes::from(code))),
                 other => break other,

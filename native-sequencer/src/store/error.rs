@@ -1,5 +1,6 @@
 //! What can go wrong with a store, in words that say what to do.
 
+use crate::block::Unfit;
 use alloy_primitives::B256;
 use std::path::PathBuf;
 
@@ -116,6 +117,9 @@ pub enum StoreError {
         /// The hash of the last block.
         head_hash: B256,
     },
+    /// A leaf that no state has: the caller's fault. Nothing was stored.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The database could not do what it was asked to.
     #[error("{}: {source}", path.display())]
     Database {
@@ -161,6 +165,12 @@ impl Failure {
 
 fn is_format_error(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof)
+}
+
+impl From<Unfit> for Failure {
+    fn from(error: Unfit) -> Self {
+        Self::Damaged(error.to_string())
+    }
 }
 
 macro_rules! from_redb {

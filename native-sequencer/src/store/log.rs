@@ -33,7 +33,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const MAGIC: [u8; 8] = *b"OCBLOG\x00\x03";
+const MAGIC: [u8; 8] = *b"OCBLOG\x00\x04";
 /// Where the first frame begins.
 const BEGIN: u64 = (MAGIC.len() + 32 + size_of::<Mark>()) as u64;
 const HEAD: usize = size_of::<Mark>() + 8 + 3 * 8 + 3 * 4 + 4;

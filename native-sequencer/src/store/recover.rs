@@ -4,11 +4,11 @@ use super::{
     error::{Failure, StoreError},
     log::{Found, Log, Part},
     segments::{Batch, Entry, Last, Segments},
-    snapshot::{Since, Snapshots, with_paths},
+    snapshot::{Since, Snapshots},
     tables::CERTIFICATES,
 };
 use crate::{
-    block::{SealedBlock, StoredBlock, columns::are_bodies},
+    block::{SealedBlock, StoredBlock, StoredLeaf, columns::are_bodies},
     chain::Head,
     limits,
     state::Codes,
@@ -187,7 +187,7 @@ impl Files<'_> {
     /// What the block at `height` wrote, which is counted in `since` if the block is above `newest`.
     fn writes(&self, height: u64, since: &mut Since, newest: u64) -> Result<Vec<Leaf>, StoreError> {
         let block = self.block(height)?;
-        let writes = with_paths(self.log.writes(height, block.at)?);
+        let writes = StoredLeaf::with_paths(&self.log.writes(height, block.at)?);
         if height > newest {
             since.writes += writes.len() as u64;
             since.blocks += 1;
@@ -350,7 +350,7 @@ pub(super) fn read_block(log: &Log, config: &ChainConfig, block: Found) -> Resul
 
 /// The keys that a block wrote, ascending by path.
 pub(super) fn written(log: &Log, block: Found) -> Result<Vec<Key>, StoreError> {
-    Ok(log.writes(block.height, block.at)?.into_iter().map(|leaf| leaf.key).collect())
+    Ok(log.writes(block.height, block.at)?.iter().map(StoredLeaf::key).collect())
 }
 
 pub(super) fn decode_block(log: &Log, height: u64, encoded: &[u8]) -> Result<StoredBlock, StoreError> {

@@ -25,7 +25,6 @@ use super::{
 use crate::{block::StoredLeaf, limits};
 use alloy_primitives::B256;
 use ocelli_core::{
-    key::Key,
     tree::{Leaf, Tree},
     wire,
 };
@@ -42,7 +41,7 @@ use std::{
     time::Instant,
 };
 
-const MAGIC: [u8; 8] = *b"OCSTAT\x00\x01";
+const MAGIC: [u8; 8] = *b"OCSTAT\x00\x02";
 const HEAD: usize = 8 + 32 + 8 + 8 + 4;
 /// What the names of snapshots end with.
 pub(super) const EXTENSION: &str = "state";
@@ -196,14 +195,16 @@ fn write_file(path: &Path, head: &[u8], state: &Tree, stop: &AtomicBool) -> io::
     File::create(path)?;
     let mut file = Appender::new(path, 0)?;
     file.append(&[head])?;
-    let mut leaves = state.iter().map(|leaf| StoredLeaf::from(&leaf)).peekable();
+    let mut leaves = state.iter().map(|leaf| StoredLeaf::try_from(&leaf)).peekable();
     let mut batch = Vec::with_capacity(limits::SNAPSHOT_LEAVES.min(state.len()));
     while leaves.peek().is_some() {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
         batch.clear();
-        batch.extend(leaves.by_ref().take(limits::SNAPSHOT_LEAVES));
+        for leaf in leaves.by_ref().take(limits::SNAPSHOT_LEAVES) {
+            batch.push(leaf.map_err(io::Error::other)?);
+        }
         let content = wire::encode_about(&batch, batch.len() * USUAL_LEAF_BYTES);
         let (length, check) = ((content.len() as u64).to_be_bytes(), crc32fast::hash(&content).to_be_bytes());
         file.append(&[&length, &check, &content])?;
@@ -290,19 +291,12 @@ impl Batches {
             return Ok(None);
         }
         let decoded: Option<Vec<StoredLeaf>> = wire::decode(&content, limits::SNAPSHOT_LEAVES * LEAF_BYTES).ok();
-        Ok(decoded.filter(|leaves| !leaves.is_empty()).map(with_paths))
+        Ok(decoded.filter(|leaves| !leaves.is_empty()).map(|leaves| StoredLeaf::with_paths(&leaves)))
     }
 }
 
-/// Most bytes of one encoded leaf: a key has at most 53, a value at most 75, version and tags 12.
+/// Most bytes of one encoded leaf: a key has at most 54, a value at most 76, versions 11.
 pub(super) const LEAF_BYTES: usize = 256;
 
 /// Bytes that most leaves take, or fewer.
 const USUAL_LEAF_BYTES: usize = 80;
-
-/// Stored leaves at their paths.
-pub(super) fn with_paths(leaves: Vec<StoredLeaf>) -> Vec<Leaf> {
-    let paths = Key::paths(leaves.iter().map(|leaf| &leaf.key));
-    let leaf = |(path, StoredLeaf { key, version, value })| Leaf { path, key, version, value };
-    paths.into_iter().zip(leaves).map(leaf).collect()
-}

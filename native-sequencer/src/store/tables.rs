@@ -15,7 +15,7 @@ use ocelli_core::wire;
 use redb::{ReadTransaction, TableDefinition};
 
 /// The version of the layout of `chain.redb`.
-pub(super) const FORMAT: u32 = 5;
+pub(super) const FORMAT: u32 = 6;
 
 pub(super) type ByHash<V> = TableDefinition<'static, &'static [u8; 32], V>;
 type ByHeight<V> = TableDefinition<'static, u64, V>;

@@ -345,7 +345,7 @@ fn a_certificate_is_found_by_the_heights_it_covers_and_after_opening_again() {
 #[test]
 fn the_frames_of_a_file_are_as_drawn() {
     let file = exported(stored(1).path(), 1, 1);
-    assert_eq!(file[..8], *b"OCELLI\x00\x05");
+    assert_eq!(file[..8], *b"OCELLI\x00\x06");
     let (mut rest, mut kinds) = (&file[8..], Vec::new());
     while !rest.is_empty() {
         let length = u64::from_be_bytes(rest[1..9].try_into().expect("eight bytes")) as usize;
