@@ -58,8 +58,8 @@ pub enum StoredLeaf {
 
 /// A leaf has a value that its key cannot hold.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} cannot hold {1:?}")]
-pub struct Unfit(Key, Value);
+#[error("a leaf has a value that its key cannot hold: {0:?}")]
+pub struct Unfit(Key);
 
 impl TryFrom<&Leaf> for StoredLeaf {
     type Error = Unfit;
@@ -68,7 +68,7 @@ impl TryFrom<&Leaf> for StoredLeaf {
         match (leaf.key, leaf.value) {
             (Key::Account(address), Value::Account(account)) => Ok(Self::Account(address, leaf.version, account)),
             (Key::Slot(address, slot), Value::Slot(word)) => Ok(Self::Slot(address, slot, leaf.version, word)),
-            (key, value) => Err(Unfit(key, value)),
+            (key, _) => Err(Unfit(key)),
         }
     }
 }
