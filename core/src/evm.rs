@@ -7,6 +7,7 @@
 //! Guaranteed: a transaction that is refused leaves no trace, not even among the keys asked for. The keys of a row are the
 //! union of its transactions' keys, however the transactions are grouped, because each runs with a fresh journal.
 
+pub mod code;
 pub mod ecrecover;
 pub mod hashes;
 pub mod rules;

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::{Executed, RowEffects};
+use super::{Executed, RowEffects, code::unshared};
 use crate::{
     access::Access,
     key::Key,
@@ -140,6 +140,8 @@ pub struct RowState<S> {
     /// Whether the row may have entries that were added without a number.
     has_unnumbered: bool,
     codes: BTreeMap<B256, MetCode>,
+    /// What an account without code has.
+    no_code: Code,
     /// The number of the running transaction in the row.
     transaction: u32,
     /// Which of `entries` the running transaction asked for, each once, in order.
@@ -165,6 +167,7 @@ impl<S: Source> RowState<S> {
             places: Vec::new(),
             has_unnumbered: false,
             codes: BTreeMap::new(),
+            no_code: unshared(&Code::default()),
             transaction: 0,
             asked: Vec::new(),
             settled: 0,
@@ -469,19 +472,18 @@ impl<S: Source> Database for RowState<S> {
         if account.is_absent() {
             return Ok(None);
         }
-        let code_hash = if account.code_hash.is_zero() { KECCAK256_EMPTY } else { account.code_hash };
-        Ok(Some(AccountInfo {
-            balance: account.balance,
-            nonce: account.nonce,
-            code_hash,
-            code: None,
-            ..AccountInfo::default()
-        }))
+        let (code_hash, code) = if account.code_hash.is_zero() {
+            (KECCAK256_EMPTY, Some(self.no_code.clone()))
+        } else {
+            (account.code_hash, None)
+        };
+        // Without the default, which has code that all share.
+        Ok(Some(AccountInfo { balance: account.balance, nonce: account.nonce, code_hash, account_id: None, code }))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
         if hash == KECCAK256_EMPTY || hash.is_zero() {
-            return Ok(Bytecode::default());
+            return Ok(self.no_code.clone());
         }
         if !self.codes_asked.contains(&hash) {
             self.codes_asked.push(hash);

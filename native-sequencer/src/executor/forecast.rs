@@ -102,6 +102,8 @@ struct Users {
 struct Expected {
     /// In as many parts as the keys are divided into.
     parts: Vec<Vec<(Contended, u32)>>,
+    /// What the gas limits of these transactions come to.
+    limits: u64,
     took: Duration,
 }
 
@@ -135,6 +137,8 @@ impl Pairs {
 #[derive(Debug)]
 pub(super) struct Grouped {
     pub(super) groups: Lanes,
+    /// What the gas limits of all transactions come to.
+    pub(super) limits: u64,
     /// How long each piece of work took that could run beside others: finding keys, and who shares them.
     pub(super) took: [Vec<Duration>; 2],
 }
@@ -148,8 +152,9 @@ impl Forecast {
         let expected: Vec<Expected> = transactions.par_chunks(AT_ONCE).enumerate().map(expect).collect();
         let pairs: Vec<Pairs> = (0..parts).into_par_iter().map(|part| Pairs::of(&expected, part)).collect();
         let took = [expected.iter().map(|some| some.took).collect(), pairs.iter().map(|some| some.took).collect()];
+        let limits = expected.iter().map(|some| some.limits).fold(0, u64::saturating_add);
         let pairs = pairs.iter().flat_map(|some| some.pairs.iter().copied());
-        Grouped { groups: lanes::lanes_of_pairs(transactions.len() as u32, pairs), took }
+        Grouped { groups: lanes::lanes_of_pairs(transactions.len() as u32, pairs), limits, took }
     }
 
     /// What is expected of transactions from the one at `first` on, in so many parts.
@@ -157,11 +162,13 @@ impl Forecast {
         let started = Instant::now();
         let room = KEYS_ABOUT * transactions.len() / parts;
         let mut expected: Vec<Vec<_>> = (0..parts).map(|_| Vec::with_capacity(room)).collect();
+        let mut limits = 0_u64;
         for (transaction, index) in transactions.iter().zip(first as u32..) {
             // Other bits than those that tables look at.
             self.expect(transaction, |key| expected[(key >> 32) as usize % parts].push((key, index)));
+            limits = limits.saturating_add(transaction.gas_limit());
         }
-        Expected { parts: expected, took: started.elapsed() }
+        Expected { parts: expected, limits, took: started.elapsed() }
     }
 
     fn expect(&self, transaction: &Recovered, mut take: impl FnMut(Contended)) {

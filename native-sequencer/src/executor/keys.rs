@@ -3,7 +3,7 @@
 //! Keys are hashed when they get their numbers; from there on the number stands for the key. Keys are spread over tables by their
 //! hashes, and each table is filled by one core, in the order of the transactions. Which number a key has is random.
 
-use super::speculate::Attempt;
+use super::speculate::{Tried, attempt};
 use alloy_primitives::map::DefaultHashBuilder;
 use hashbrown::{HashTable, hash_table::Entry};
 use ocelli_core::{
@@ -14,6 +14,7 @@ use ocelli_core::{
 use rayon::prelude::*;
 use std::{
     hash::BuildHasher,
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -78,7 +79,7 @@ impl std::fmt::Debug for Keys {
 
 impl Numbered {
     /// Numbers the keys of what transactions did.
-    pub(super) fn of(did: &[Option<Attempt>]) -> Self {
+    pub(super) fn of(did: &[OnceLock<Tried>]) -> Self {
         let hashing = DefaultHashBuilder::default();
         let hash = |(chunk, some)| Hashed::of(&hashing, chunk * HASHED_AT_ONCE, some);
         let hashed: Vec<Hashed<'_>> = did.par_chunks(HASHED_AT_ONCE).enumerate().map(hash).collect();
@@ -121,7 +122,7 @@ struct Hashed<'a> {
 
 impl<'a> Hashed<'a> {
     /// Of transactions from the one at `first` on.
-    fn of(hashing: &DefaultHashBuilder, first: usize, did: &'a [Option<Attempt>]) -> Self {
+    fn of(hashing: &DefaultHashBuilder, first: usize, did: &'a [OnceLock<Tried>]) -> Self {
         let started = Instant::now();
         let (mut met, mut ends) = (Vec::with_capacity(4 * did.len()), Vec::with_capacity(did.len()));
         for (one, transaction) in did.iter().zip(first as u32..) {
@@ -135,8 +136,8 @@ impl<'a> Hashed<'a> {
     }
 }
 
-fn accesses(did: &Option<Attempt>) -> &[Access] {
-    did.as_ref().map_or(&[], |attempt| &attempt.did.accesses)
+fn accesses(did: &OnceLock<Tried>) -> &[Access] {
+    attempt(did).map_or(&[], |attempt| &attempt.did.accesses)
 }
 
 /// A table that has all its keys.
@@ -150,7 +151,7 @@ struct Filled {
 impl Filled {
     /// Table `number` of the keys of these accesses, of which there may be about so many.
     fn of<'a>(
-        did: &[Option<Attempt>],
+        did: &[OnceLock<Tried>],
         met: impl Iterator<Item = (usize, &'a Met<'a>)>,
         number: u32,
         bits: u32,
@@ -180,7 +181,7 @@ impl Table {
     }
 
     /// The place of an access's key, which it gets if it has none.
-    fn place(&mut self, did: &[Option<Attempt>], access: &Access, met: Known) -> u32 {
+    fn place(&mut self, did: &[OnceLock<Tried>], access: &Access, met: Known) -> u32 {
         let Self { places, known } = self;
         let is_it = |place: &u32| known[*place as usize].access(did).key == access.key;
         let again = |place: &u32| known[*place as usize].hash;
@@ -199,7 +200,7 @@ impl Table {
 impl Known {
     /// The access of whoever is the first to use the key, so it found that as it was before the block: nobody of the same group
     /// whose guess is kept was earlier, and those that are kept are the first ones.
-    fn access(self, did: &[Option<Attempt>]) -> &Access {
+    fn access(self, did: &[OnceLock<Tried>]) -> &Access {
         let (transaction, at) = self.by;
         &accesses(&did[transaction as usize])[at as usize]
     }
@@ -212,7 +213,7 @@ impl Keys {
     }
 
     /// The number of a key, if it has one.
-    pub(super) fn find(&self, did: &[Option<Attempt>], key: &Key) -> Option<u32> {
+    pub(super) fn find(&self, did: &[OnceLock<Tried>], key: &Key) -> Option<u32> {
         let hash = self.hashing.hash_one(key);
         let number = table_of(hash, self.bits);
         let table = self.tables.get(number as usize)?;
@@ -221,7 +222,7 @@ impl Keys {
     }
 
     /// Each key's number, and its first access.
-    pub(super) fn iter<'a>(&'a self, did: &'a [Option<Attempt>]) -> impl Iterator<Item = (u32, &'a Access)> {
+    pub(super) fn iter<'a>(&'a self, did: &'a [OnceLock<Tried>]) -> impl Iterator<Item = (u32, &'a Access)> {
         self.tables.iter().zip(0..).flat_map(move |(table, of_table)| {
             let known = table.known.iter().zip(0_u32..);
             known.map(move |(known, place)| (place << self.bits | of_table, known.access(did)))
@@ -229,7 +230,7 @@ impl Keys {
     }
 
     /// Version and value, before the block's transactions, of the key that has this number.
-    pub(super) fn before(&self, did: &[Option<Attempt>], number: u32) -> (Version, Value) {
+    pub(super) fn before(&self, did: &[OnceLock<Tried>], number: u32) -> (Version, Value) {
         let table = number & ((1 << self.bits) - 1);
         let access = self.tables[table as usize].known[(number >> self.bits) as usize].access(did);
         (access.version, access.before)

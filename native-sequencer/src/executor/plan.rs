@@ -8,7 +8,7 @@ use super::{
     forecast::{Forecast, Grouped},
     keys::{Numbered, Use},
     recent::{Remembered, Used},
-    speculate::{Attempt, Speculation, Tried, speculate},
+    speculate::{Speculation, Tried, attempt, speculate},
 };
 use crate::state::Overlay;
 use alloy_primitives::B256;
@@ -22,7 +22,7 @@ use ocelli_core::{
     value::{Value, Version},
 };
 use rayon::prelude::*;
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 /// Guesses that one core frees at a time, at least.
 const FREED_AT_ONCE: usize = 512;
@@ -53,8 +53,8 @@ pub(super) struct Member {
 pub(super) struct Plan {
     /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
     pub chains: Vec<Vec<Member>>,
-    /// What each transaction did when it was tried; none for those that are not planned.
-    guesses: Vec<Option<Attempt>>,
+    /// What each transaction did when it was tried; nothing for those that are not planned.
+    guesses: Vec<OnceLock<Tried>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes, and the transactions of each.
@@ -75,15 +75,16 @@ impl Plan {
     /// its gas limit are left out.
     pub(super) fn new(env: &Env<'_>, base: &Base<'_>, transactions: &[Recovered], forecast: &Forecast) -> Self {
         let mut plan = Self::default();
-        let Grouped { groups, took: grouping } = forecast.group(transactions);
-        let Speculation { guesses, took } = speculate(env, base, transactions, &groups, forecast.layouts());
-        plan.keep(env.params.gas_limit, guesses);
+        let Grouped { groups, limits, took: grouping } = forecast.group(transactions);
+        let found = speculate(env, base, transactions, &groups, limits, forecast.layouts());
+        let took = plan.keep(env.params.gas_limit, found);
         plan.numbered = Numbered::of(&plan.guesses);
         let numbering = std::mem::take(&mut plan.numbered.took);
         plan.phases = grouping.into_iter().chain([took]).chain(numbering).collect();
-        let planned = plan.guesses.iter().enumerate().filter(|(_, guess)| guess.is_some());
-        let footprint = |(index, _)| Footprint { index, keys: plan.numbered.of_transaction(index) };
-        let footprints: Vec<Footprint<'_, u32>> = planned.map(footprint).collect();
+        let footprint = |index| Footprint { index, keys: plan.numbered.of_transaction(index) };
+        // Who is planned uses a key, the sender's account at least.
+        let planned = (0..plan.guesses.len()).map(footprint).filter(|one| !one.keys.is_empty());
+        let footprints: Vec<Footprint<'_, u32>> = planned.collect();
         plan.lanes = lanes::lanes_of_numbered(&footprints, plan.numbered.keys.bound());
         plan.own();
         plan.pack(env.params);
@@ -92,7 +93,7 @@ impl Plan {
 
     /// The guess about the transaction at `at`, if it is planned.
     pub(super) fn guess(&self, at: usize) -> Option<Guess<'_>> {
-        let guess = self.guesses.get(at)?.as_ref()?;
+        let guess = attempt(self.guesses.get(at)?)?;
         Some((&guess.did, self.numbered.of_transaction(at)))
     }
 
@@ -147,23 +148,26 @@ impl Plan {
         self.owners.get(self.number(key)? as usize).copied()
     }
 
-    /// Keeps what the block has gas for.
-    fn keep(&mut self, gas_limit: u64, guesses: Vec<Tried>) {
-        let mut gas = 0_u64;
-        self.guesses.reserve(guesses.len());
-        for (at, guess) in guesses.into_iter().enumerate() {
-            match guess {
-                Ok(attempt) if gas.saturating_add(attempt.gas_spent) <= gas_limit => {
-                    gas += attempt.gas_spent;
-                    self.guesses.push(Some(attempt));
-                }
-                Ok(_) => break,
-                Err(refused) => {
-                    self.refused.push((at, refused));
-                    self.guesses.push(None);
-                }
+    /// Keeps what the block has gas for. How long each piece of finding it took.
+    fn keep(&mut self, gas_limit: u64, found: Speculation) -> Vec<Duration> {
+        self.guesses = found.guesses;
+        if found.gas > gas_limit {
+            let mut gas = 0_u64;
+            let mut fits = |spent| {
+                gas = gas.saturating_add(spent);
+                gas <= gas_limit
+            };
+            let above = self.guesses.iter().position(|guess| attempt(guess).is_some_and(|did| !fits(did.gas_spent)));
+            self.guesses.truncate(above.unwrap_or(self.guesses.len()));
+        }
+        let mut refused = found.refused;
+        refused.sort_unstable();
+        for at in refused {
+            if let Some(Err(why)) = self.guesses.get_mut(at).and_then(OnceLock::take) {
+                self.refused.push((at, why));
             }
         }
+        found.took
     }
 
     fn own(&mut self) {
@@ -199,7 +203,7 @@ impl Plan {
         let mut open: Vec<Member> = Vec::new();
         let (mut gas, mut work) = (0_u64, 0_u64);
         for (lane, members) in self.lanes.iter().enumerate() {
-            let guesses = members.iter().filter_map(|at| self.guesses[*at].as_ref());
+            let guesses = members.iter().filter_map(|at| attempt(&self.guesses[*at]));
             let (lane_gas, lane_work) =
                 guesses.fold((0, 0), |(gas, work), guess| (gas + guess.gas_spent, work + guess.work));
             let full = open.len() + members.len() > params.limits.row_transactions as usize

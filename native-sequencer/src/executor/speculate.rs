@@ -10,7 +10,7 @@ use super::{
 use crate::state::{Overlay, Writes};
 use alloy_primitives::{Address, B256};
 use ocelli_core::{
-    evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError, hashes::Hashed},
+    evm::{Code, Env, Executed, Refused, RowExecutor, Source, StateError, code::unshared, hashes::Hashed},
     key::Key,
     lanes::Lanes,
     params::Params,
@@ -20,7 +20,8 @@ use ocelli_core::{
 };
 use rayon::prelude::*;
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, LazyCell, RefCell},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -42,17 +43,27 @@ pub(super) struct Attempt {
     pub(super) work: u64,
 }
 
+/// What a transaction would do, if it was tried and can be.
+pub(super) fn attempt(guess: &OnceLock<Tried>) -> Option<&Attempt> {
+    guess.get()?.as_ref().ok()
+}
+
 /// What was found, and how long it took.
 #[derive(Debug, Default)]
 pub(super) struct Speculation {
-    /// A guess for each of the first transactions.
-    pub(super) guesses: Vec<Tried>,
+    /// A guess for each of the first transactions; whoever tried one put it in its place.
+    pub(super) guesses: Vec<OnceLock<Tried>>,
+    /// What they cost.
+    pub(super) gas: u64,
+    /// Those that cannot be, in any order.
+    pub(super) refused: Vec<usize>,
     /// How long each chunk took, of those that could run side by side.
     pub(super) took: Vec<Duration>,
 }
 
 /// Runs the transactions of each of `groups` on the state that the block begins on, until they come to the gas of a block: what
-/// waits behind them is not looked at. Groups hold the indexes of `transactions`, each one once and in order.
+/// waits behind them is not looked at. Groups hold the indexes of `transactions`, each one once and in order; `limits` is what the
+/// gas limits of all come to.
 ///
 /// It goes in rounds. A round has as many transactions as fit into what is left of the gas whatever they do, so where limits
 /// are near what is spent there is one round, and nobody makes this run much more than a block's gas. A round costs what its
@@ -62,47 +73,54 @@ pub(super) fn speculate(
     base: &Base<'_>,
     transactions: &[Recovered],
     groups: &Lanes,
+    limits: u64,
     layouts: &Layouts,
 ) -> Speculation {
     let mut waiting: Vec<Group<'_>> = groups.iter().map(Group::new).collect();
-    let mut found = Speculation { guesses: Vec::with_capacity(transactions.len()), took: Vec::new() };
+    let mut found = Speculation::default();
     let mut left = env.params.gas_limit;
-    // Which group each transaction is in.
-    let mut group_of = vec![0; transactions.len()];
+    // Which group each transaction is in, if somebody has to know.
+    let group_of = LazyCell::new(|| group_of(groups, transactions.len()));
+    loop {
+        let Speculation { guesses, gas, refused, took } = &mut found;
+        let from = guesses.len();
+        let rest = transactions.get(from..).unwrap_or_default();
+        let until = from + if limits <= left { rest.len() } else { certain_to_fit(rest, left) };
+        if until == from {
+            return found;
+        }
+        let is_last = until == transactions.len();
+        let mut active =
+            if is_last { std::mem::take(&mut waiting) } else { active(&mut waiting, &group_of[from..until], until) };
+        // Those that take longest first.
+        active.sort_by_key(|group| std::cmp::Reverse(group.now));
+        guesses.resize_with(until, OnceLock::new);
+        let chunk = |groups: &mut [Group<'_>]| try_groups(env, base, transactions, layouts, groups, guesses);
+        // Each by itself for whoever is free: rayon would have one core do a fourth of them in one piece.
+        let tried: Vec<Chunk> = chunks(&mut active).into_par_iter().with_max_len(1).map(chunk).collect();
+        for chunk in tried {
+            *gas = gas.saturating_add(chunk.gas);
+            refused.extend(chunk.refused);
+            took.push(chunk.took);
+        }
+        let Some(rest) = env.params.gas_limit.checked_sub(*gas).filter(|_| !is_last) else { return found };
+        left = rest;
+        for group in active {
+            // One that is done was taken out.
+            if let Some(member) = group.members.first() {
+                waiting[group_of[*member] as usize] = group;
+            }
+        }
+    }
+}
+
+/// For each transaction, the group that it is in.
+fn group_of(groups: &Lanes, transactions: usize) -> Vec<u32> {
+    let mut group_of = vec![0; transactions];
     for (members, group) in groups.iter().zip(0..) {
         members.iter().for_each(|at| group_of[*at] = group);
     }
-    loop {
-        let guesses = &mut found.guesses;
-        let from = guesses.len();
-        let rest = transactions.get(from..).unwrap_or_default();
-        let round = rest.get(..certain_to_fit(rest, left)).unwrap_or_default();
-        if round.is_empty() {
-            return found;
-        }
-        let until = from + round.len();
-        let mut active = active(&mut waiting, &group_of[from..until], until);
-        let chunk = |groups: &mut [Active<'_>]| try_groups(env, base, transactions, layouts, groups);
-        // Each by itself for whoever is free: rayon would have one core do a fourth of them in one piece, and the longest come first.
-        let tried: Vec<Chunk> = chunks(&mut active).into_par_iter().with_max_len(1).map(chunk).collect();
-        found.took.extend(tried.iter().map(|chunk| chunk.took));
-        let ran = tried.iter().fold(0_u64, |ran, chunk| ran.saturating_add(chunk.gas));
-        let mut tried = tried.into_iter().flat_map(|chunk| chunk.guesses);
-        guesses.resize_with(until, || Err(Refused::NotAccepted));
-        for Active { at, mut group, count } in active {
-            let (now, later) = group.members.split_at(count);
-            for (member, guess) in now.iter().zip(tried.by_ref()) {
-                guesses[*member] = group.verdict(guess, transactions[*member].sender());
-            }
-            // A group that is done was taken out.
-            if !later.is_empty() {
-                group.members = later;
-                waiting[at as usize] = group;
-            }
-        }
-        let Some(rest) = left.checked_sub(ran) else { return found };
-        left = rest;
-    }
+    group_of
 }
 
 /// How many of the first transactions have gas limits that come to no more than `gas`; one at least, if there is one.
@@ -134,6 +152,8 @@ fn gas_run(guess: &Tried, transaction: &Recovered) -> u64 {
 struct Group<'a> {
     /// Those that were not tried yet.
     members: &'a [usize],
+    /// How many of them are tried in this round.
+    now: usize,
     /// Only of a group of several: nobody finds what a lone transaction leaves.
     left: Option<Box<Left>>,
 }
@@ -150,7 +170,7 @@ struct Left {
 
 impl<'a> Group<'a> {
     fn new(members: &'a [usize]) -> Self {
-        Self { members, left: (members.len() > 1).then(Box::default) }
+        Self { members, now: members.len(), left: (members.len() > 1).then(Box::default) }
     }
 
     /// What counts of the guess about the next member, which `sender` sent. That it is invalid counts only where nobody else's
@@ -162,18 +182,8 @@ impl<'a> Group<'a> {
     }
 }
 
-/// A group in a round.
-#[derive(Debug)]
-struct Active<'a> {
-    /// Which group it is.
-    at: u32,
-    group: Group<'a>,
-    /// How many members are tried in the round.
-    count: usize,
-}
-
-/// Takes out the groups that transactions of a round are in, whose indexes end before `until`: those that take longest first.
-fn active<'a>(waiting: &mut [Group<'a>], group_of: &[u32], until: usize) -> Vec<Active<'a>> {
+/// Takes out the groups that transactions of a round are in, whose indexes end before `until`.
+fn active<'a>(waiting: &mut [Group<'a>], group_of: &[u32], until: usize) -> Vec<Group<'a>> {
     let mut active = Vec::with_capacity(group_of.len());
     for at in group_of {
         let group = std::mem::take(&mut waiting[*at as usize]);
@@ -181,21 +191,20 @@ fn active<'a>(waiting: &mut [Group<'a>], group_of: &[u32], until: usize) -> Vec<
             // It was taken out before.
             continue;
         }
-        let count = group.members.partition_point(|member| *member < until);
-        active.push(Active { at: *at, group, count });
+        let now = group.members.partition_point(|member| *member < until);
+        active.push(Group { now, ..group });
     }
-    active.sort_by_key(|active| std::cmp::Reverse(active.count));
     active
 }
 
 /// Groups in chunks that are worth a core's time.
-fn chunks<'a, 'g>(mut groups: &'a mut [Active<'g>]) -> Vec<&'a mut [Active<'g>]> {
+fn chunks<'a, 'g>(mut groups: &'a mut [Group<'g>]) -> Vec<&'a mut [Group<'g>]> {
     let mut chunks = Vec::new();
     while !groups.is_empty() {
         let mut transactions = 0;
         let small = groups.iter().take_while(|group| {
             let more = transactions < AT_ONCE;
-            transactions += group.count;
+            transactions += group.now;
             more
         });
         let (chunk, rest) = groups.split_at_mut(small.count());
@@ -207,14 +216,14 @@ fn chunks<'a, 'g>(mut groups: &'a mut [Active<'g>]) -> Vec<&'a mut [Active<'g>]>
 
 /// What was found of a chunk of groups.
 struct Chunk {
-    /// A guess for each transaction of a group, group after group.
-    guesses: Vec<Tried>,
-    /// What they cost.
+    /// What its transactions cost.
     gas: u64,
+    /// Those of them that cannot be.
+    refused: Vec<usize>,
     took: Duration,
 }
 
-/// Tries what is next of groups.
+/// Tries what is next of groups, and puts what is found into the places of `guesses`.
 ///
 /// Each transaction has a row of its own: what no row can hold leaves nothing for those behind it to find.
 fn try_groups(
@@ -222,26 +231,30 @@ fn try_groups(
     base: &Base<'_>,
     transactions: &[Recovered],
     layouts: &Layouts,
-    groups: &mut [Active<'_>],
+    groups: &mut [Group<'_>],
+    guesses: &[OnceLock<Tried>],
 ) -> Chunk {
     let started = Instant::now();
-    let next = groups.iter().flat_map(|active| &active.group.members[..active.count]);
+    let next = groups.iter().flat_map(|group| &group.members[..group.now]);
     let named = Named::of(base, layouts, next.map(|at| &transactions[*at]));
-    let mut guesses = Vec::with_capacity(groups.iter().map(|active| active.count).sum());
-    let (mut executor, mut gas) = (RowExecutor::new(env, Overlay::new(&named)), 0_u64);
-    for Active { group, count, .. } in groups {
+    let mut executor = RowExecutor::new(env, Overlay::new(&named));
+    let (mut gas, mut refused) = (0_u64, Vec::new());
+    for group in groups {
         #[cfg(test)]
         super::schedule::hold_up();
-        let left = &mut group.left;
         executor.next_row(|state, _| {
-            state.writes = left.as_mut().map(|left| std::mem::take(&mut left.written)).unwrap_or_default()
+            state.writes = group.left.as_mut().map(|left| std::mem::take(&mut left.written)).unwrap_or_default()
         });
-        let (now, later) = group.members.split_at(*count);
+        let (now, later) = group.members.split_at(group.now);
         for (at, further) in now.iter().zip((0..now.len()).rev()) {
+            let transaction = &transactions[*at];
             executor.expect(named.go_on());
-            let guess = try_one(&mut executor, env.params, &transactions[*at]);
-            gas = gas.saturating_add(gas_run(&guess, &transactions[*at]));
-            guesses.push(guess);
+            let guess = try_one(&mut executor, env.params, transaction);
+            gas = gas.saturating_add(gas_run(&guess, transaction));
+            let guess = group.verdict(guess, transaction.sender());
+            refused.extend(guess.is_err().then_some(*at));
+            // Each transaction is in one group, and tried once.
+            let _ = guesses[*at].set(guess);
             executor.next_row(|state, effects| {
                 // What the last one of a group leaves, nobody finds.
                 if further + later.len() > 0 {
@@ -249,11 +262,12 @@ fn try_groups(
                 }
             });
         }
-        if let Some(left) = left {
+        if let Some(left) = &mut group.left {
             executor.next_row(|state, _| left.written = std::mem::take(&mut state.writes));
         }
+        (group.members, group.now) = (later, later.len());
     }
-    Chunk { guesses, gas, took: started.elapsed() }
+    Chunk { gas, refused, took: started.elapsed() }
 }
 
 fn try_one<S: Source>(executor: &mut RowExecutor<S>, params: &Params, transaction: &Recovered) -> Tried {
@@ -279,7 +293,8 @@ struct Named<'a> {
     hash_ends: Vec<usize>,
     /// How many transactions have begun.
     begun: Cell<usize>,
-    /// Code that was asked for, so that cores do not meet at the lock of all code for each transaction.
+    /// Code that was asked for, so that cores do not meet for each transaction: at the lock of all code, or where owners of one
+    /// code are counted.
     codes: RefCell<Vec<(B256, Code)>>,
 }
 
@@ -339,7 +354,7 @@ impl Source for Named<'_> {
         if let Some((_, code)) = codes.iter().find(|(known, _)| known == hash) {
             return Ok(code.clone());
         }
-        let code = self.base.code(hash)?;
+        let code = unshared(&self.base.code(hash)?);
         if codes.len() < CODES_AT_HAND {
             codes.push((*hash, code.clone()));
         }

@@ -109,7 +109,9 @@ fn try_together(world: &World, env: &Env<'_>, calls: &[Recovered]) -> Vec<Tried>
 fn try_groups(world: &World, env: &Env<'_>, calls: &[Recovered], groups: &Lanes) -> Vec<Tried> {
     let recent = Recent::default();
     let base = Overlay::new(Remembered::new(&world.snapshot, &recent));
-    speculate(env, &base, calls, groups, &Layouts::default()).guesses
+    let limits = calls.iter().map(|call| call.gas_limit()).fold(0, u64::saturating_add);
+    let tried = speculate(env, &base, calls, groups, limits, &Layouts::default()).guesses;
+    tried.into_iter().map(|guess| guess.into_inner().expect("tried")).collect()
 }
 
 #[test]
