@@ -90,6 +90,18 @@ impl StoredLeaf {
         }
     }
 
+    /// What is stored of each leaf, in order.
+    ///
+    /// # Errors
+    /// [`Unfit`] if one of them has a value that its key cannot hold.
+    pub fn of_each(leaves: &[Leaf]) -> Result<Vec<Self>, Unfit> {
+        let mut stored = Vec::with_capacity(leaves.len());
+        for leaf in leaves {
+            stored.push(Self::try_from(leaf)?);
+        }
+        Ok(stored)
+    }
+
     /// The leaves at their paths, in order.
     pub fn with_paths(stored: &[Self]) -> Vec<Leaf> {
         let keys: Vec<Key> = stored.iter().map(Self::key).collect();
@@ -336,11 +348,11 @@ mod tests {
         let held = Account { nonce: 3, balance: U256::from(1) << 80, code_hash: B256::repeat_byte(9) };
         let fit = [(account, Value::Account(held)), (slot, Value::Slot(U256::MAX))]
             .map(|(key, value)| Leaf::new(key, 7, value));
-        let stored: Vec<StoredLeaf> = fit.iter().map(|leaf| StoredLeaf::try_from(leaf).unwrap()).collect();
+        let stored = StoredLeaf::of_each(&fit).unwrap();
         let decoded: Vec<StoredLeaf> = wire::decode(&wire::encode(&stored), 1_000).unwrap();
         assert_eq!(StoredLeaf::with_paths(&decoded), fit);
         for unfit in [Leaf::new(account, 7, Value::Slot(U256::MAX)), Leaf::new(slot, 7, Value::Account(held))] {
-            assert!(StoredLeaf::try_from(&unfit).is_err());
+            assert!(StoredLeaf::of_each(&[unfit]).is_err());
         }
     }
 }

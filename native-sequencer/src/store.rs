@@ -253,7 +253,7 @@ impl Store {
             return Err(StoreError::NotNext { height, parent, head: last.height, head_hash: last.hash });
         }
         self.index.check()?;
-        let writes = writes.iter().map(StoredLeaf::try_from).collect::<Result<Vec<_>, _>>()?;
+        let writes = StoredLeaf::of_each(writes)?;
         self.snapshots.wrote(writes.len());
         let signed = wire::encode(&block.stored.signed);
         let writes = wire::encode_about(&writes, writes.len() * LEAF_BYTES);
