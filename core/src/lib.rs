@@ -4,7 +4,7 @@
 //! The same source is compiled natively, to wasm and to bare RISC-V, and means the same on each.
 
 #![no_std]
-// Allowed in the modules that hold vector instructions, for code that is counted apart (`evm/code.rs`), and nowhere else.
+// Allowed in the modules that hold instructions of one CPU, for code that is counted apart (`evm/code.rs`), and nowhere else.
 #![deny(unsafe_code)]
 
 extern crate alloc;

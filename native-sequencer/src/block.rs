@@ -56,9 +56,9 @@ pub enum StoredLeaf {
     ),
 }
 
-/// A leaf has a value that its key cannot hold.
+/// A leaf has a value of another kind than its key.
 #[derive(Debug, thiserror::Error)]
-#[error("a leaf has a value that its key cannot hold: {0:?}")]
+#[error("a leaf has a value of another kind than its key: {0:?}")]
 pub struct Unfit(Key);
 
 impl TryFrom<&Leaf> for StoredLeaf {
@@ -93,7 +93,7 @@ impl StoredLeaf {
     /// What is stored of each leaf, in order.
     ///
     /// # Errors
-    /// [`Unfit`] if one of them has a value that its key cannot hold.
+    /// [`Unfit`] if one of them has a value of another kind than its key.
     pub fn of_each(leaves: &[Leaf]) -> Result<Vec<Self>, Unfit> {
         let mut stored = Vec::with_capacity(leaves.len());
         for leaf in leaves {
@@ -340,6 +340,8 @@ fn place(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_primitives::b256;
+    use ocelli_core::hash::keccak256;
 
     #[test]
     fn a_leaf_without_its_path_is_that_leaf_or_refused() {
@@ -351,6 +353,8 @@ mod tests {
         let stored = StoredLeaf::of_each(&fit).unwrap();
         let decoded: Vec<StoredLeaf> = wire::decode(&wire::encode(&stored), 1_000).unwrap();
         assert_eq!(StoredLeaf::with_paths(&decoded), fit);
+        let pinned = b256!("0x1e24fbff226fea5f85b57dfe9ebd429a62a2524c1333f8df64307e834a7ecf83");
+        assert_eq!(keccak256(wire::encode(&stored)), pinned, "another format of files");
         for unfit in [Leaf::new(account, 7, Value::Slot(U256::MAX)), Leaf::new(slot, 7, Value::Account(held))] {
             assert!(StoredLeaf::of_each(&[unfit]).is_err());
         }

@@ -242,8 +242,8 @@ impl Store {
     /// are kept too, soon after.
     ///
     /// # Errors
-    /// [`StoreError::NotNext`] if it is not the child of the last block. After any other error nothing can be appended until the
-    /// store is opened again.
+    /// [`StoreError::NotNext`] if it is not the child of the last block, [`StoreError::Unfit`] if no state has such leaves. After any
+    /// other error nothing can be appended until the store is opened again.
     pub fn append(&self, block: &SealedBlock, writes: &[Leaf]) -> Result<(), StoreError> {
         let started = Instant::now();
         let header = block.header();

@@ -14,7 +14,7 @@ export const style = {
     await ensureRust(bench.options);
     await bench.check("rustfmt", "cargo", ["fmt", "--all", "--check"]);
     const lint = ["clippy", "--all-targets"];
-    // With the peers of measurements, which no other suite compiles; what is there without them the suite `rust` does.
+    // With the peers of measurements, which no other suite compiles; the few lines that stand for them otherwise `npm run check` lints.
     await bench.check("clippy", "cargo", [...lint, "--workspace", "--features", "ocelli-sequencer/peers", ...DENY_WARNINGS]);
     const browser = ["--package", "ocelli-wasm", "--target", wasmTarget];
     await bench.check("clippy for the browser", "cargo", [...lint, ...browser, ...DENY_WARNINGS]);

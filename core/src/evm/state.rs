@@ -140,7 +140,7 @@ pub struct RowState<S> {
     /// Whether the row may have entries that were added without a number.
     has_unnumbered: bool,
     codes: BTreeMap<B256, MetCode>,
-    /// What an account without code has.
+    /// What an account without code has. One that is absent has revm's, which all share: it would count as there with this one.
     no_code: Code,
     /// The number of the running transaction in the row.
     transaction: u32,
@@ -434,11 +434,10 @@ impl<S: Source> RowState<S> {
         let mut effects =
             RowEffects { accesses: self.entries.drain(..).map(access).collect(), ..RowEffects::default() };
         for (hash, met) in core::mem::take(&mut self.codes) {
-            let bytes = met.code.original_bytes();
             if met.made {
-                effects.codes_made.push((hash, bytes));
+                effects.codes_made.push((hash, met.code.original_bytes()));
             } else {
-                effects.codes_used.push((hash, u32::try_from(bytes.len()).unwrap_or(u32::MAX)));
+                effects.codes_used.push((hash, u32::try_from(met.code.len()).unwrap_or(u32::MAX)));
             }
         }
         effects

@@ -3,7 +3,7 @@
 //! Keys are hashed when they get their numbers; from there on the number stands for the key. Keys are spread over tables by their
 //! hashes, and each table is filled by one core, in the order of the transactions. Which number a key has is random.
 
-use super::speculate::{Tried, attempt};
+use super::speculate::Attempt;
 use alloy_primitives::map::DefaultHashBuilder;
 use hashbrown::{HashTable, hash_table::Entry};
 use ocelli_core::{
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Keys {
 
 impl Numbered {
     /// Numbers the keys of what transactions did.
-    pub(super) fn of(did: &[OnceLock<Tried>]) -> Self {
+    pub(super) fn of(did: &[OnceLock<Attempt>]) -> Self {
         let hashing = DefaultHashBuilder::default();
         let hash = |(chunk, some)| Hashed::of(&hashing, chunk * HASHED_AT_ONCE, some);
         let hashed: Vec<Hashed<'_>> = did.par_chunks(HASHED_AT_ONCE).enumerate().map(hash).collect();
@@ -122,7 +122,7 @@ struct Hashed<'a> {
 
 impl<'a> Hashed<'a> {
     /// Of transactions from the one at `first` on.
-    fn of(hashing: &DefaultHashBuilder, first: usize, did: &'a [OnceLock<Tried>]) -> Self {
+    fn of(hashing: &DefaultHashBuilder, first: usize, did: &'a [OnceLock<Attempt>]) -> Self {
         let started = Instant::now();
         let (mut met, mut ends) = (Vec::with_capacity(4 * did.len()), Vec::with_capacity(did.len()));
         for (one, transaction) in did.iter().zip(first as u32..) {
@@ -136,8 +136,8 @@ impl<'a> Hashed<'a> {
     }
 }
 
-fn accesses(did: &OnceLock<Tried>) -> &[Access] {
-    attempt(did).map_or(&[], |attempt| &attempt.did.accesses)
+fn accesses(did: &OnceLock<Attempt>) -> &[Access] {
+    did.get().map_or(&[], |attempt| &attempt.did.accesses)
 }
 
 /// A table that has all its keys.
@@ -151,7 +151,7 @@ struct Filled {
 impl Filled {
     /// Table `number` of the keys of these accesses, of which there may be about so many.
     fn of<'a>(
-        did: &[OnceLock<Tried>],
+        did: &[OnceLock<Attempt>],
         met: impl Iterator<Item = (usize, &'a Met<'a>)>,
         number: u32,
         bits: u32,
@@ -181,7 +181,7 @@ impl Table {
     }
 
     /// The place of an access's key, which it gets if it has none.
-    fn place(&mut self, did: &[OnceLock<Tried>], access: &Access, met: Known) -> u32 {
+    fn place(&mut self, did: &[OnceLock<Attempt>], access: &Access, met: Known) -> u32 {
         let Self { places, known } = self;
         let is_it = |place: &u32| known[*place as usize].access(did).key == access.key;
         let again = |place: &u32| known[*place as usize].hash;
@@ -200,7 +200,7 @@ impl Table {
 impl Known {
     /// The access of whoever is the first to use the key, so it found that as it was before the block: nobody of the same group
     /// whose guess is kept was earlier, and those that are kept are the first ones.
-    fn access(self, did: &[OnceLock<Tried>]) -> &Access {
+    fn access(self, did: &[OnceLock<Attempt>]) -> &Access {
         let (transaction, at) = self.by;
         &accesses(&did[transaction as usize])[at as usize]
     }
@@ -213,7 +213,7 @@ impl Keys {
     }
 
     /// The number of a key, if it has one.
-    pub(super) fn find(&self, did: &[OnceLock<Tried>], key: &Key) -> Option<u32> {
+    pub(super) fn find(&self, did: &[OnceLock<Attempt>], key: &Key) -> Option<u32> {
         let hash = self.hashing.hash_one(key);
         let number = table_of(hash, self.bits);
         let table = self.tables.get(number as usize)?;
@@ -222,7 +222,7 @@ impl Keys {
     }
 
     /// Each key's number, and its first access.
-    pub(super) fn iter<'a>(&'a self, did: &'a [OnceLock<Tried>]) -> impl Iterator<Item = (u32, &'a Access)> {
+    pub(super) fn iter<'a>(&'a self, did: &'a [OnceLock<Attempt>]) -> impl Iterator<Item = (u32, &'a Access)> {
         self.tables.iter().zip(0..).flat_map(move |(table, of_table)| {
             let known = table.known.iter().zip(0_u32..);
             known.map(move |(known, place)| (place << self.bits | of_table, known.access(did)))
@@ -230,7 +230,7 @@ impl Keys {
     }
 
     /// Version and value, before the block's transactions, of the key that has this number.
-    pub(super) fn before(&self, did: &[OnceLock<Tried>], number: u32) -> (Version, Value) {
+    pub(super) fn before(&self, did: &[OnceLock<Attempt>], number: u32) -> (Version, Value) {
         let table = number & ((1 << self.bits) - 1);
         let access = self.tables[table as usize].known[(number >> self.bits) as usize].access(did);
         (access.version, access.before)

@@ -8,7 +8,7 @@ use super::{
     forecast::{Forecast, Grouped},
     keys::{Numbered, Use},
     recent::{Remembered, Used},
-    speculate::{Speculation, Tried, attempt, speculate},
+    speculate::{Attempt, Speculation, speculate},
 };
 use crate::state::Overlay;
 use alloy_primitives::B256;
@@ -54,7 +54,7 @@ pub(super) struct Plan {
     /// Chains of transactions; each chain becomes rows that run one after the other, and chains run in parallel.
     pub chains: Vec<Vec<Member>>,
     /// What each transaction did when it was tried; nothing for those that are not planned.
-    guesses: Vec<OnceLock<Tried>>,
+    guesses: Vec<OnceLock<Attempt>>,
     /// Transactions that were invalid already on the snapshot, with why.
     pub refused: Vec<(usize, Refused)>,
     /// Lanes, and the transactions of each.
@@ -93,7 +93,7 @@ impl Plan {
 
     /// The guess about the transaction at `at`, if it is planned.
     pub(super) fn guess(&self, at: usize) -> Option<Guess<'_>> {
-        let guess = attempt(self.guesses.get(at)?)?;
+        let guess = self.guesses.get(at)?.get()?;
         Some((&guess.did, self.numbered.of_transaction(at)))
     }
 
@@ -157,16 +157,13 @@ impl Plan {
                 gas = gas.saturating_add(spent);
                 gas <= gas_limit
             };
-            let above = self.guesses.iter().position(|guess| attempt(guess).is_some_and(|did| !fits(did.gas_spent)));
+            let above = self.guesses.iter().position(|guess| guess.get().is_some_and(|did| !fits(did.gas_spent)));
             self.guesses.truncate(above.unwrap_or(self.guesses.len()));
         }
-        let mut refused = found.refused;
-        refused.sort_unstable();
-        for at in refused {
-            if let Some(Err(why)) = self.guesses.get_mut(at).and_then(OnceLock::take) {
-                self.refused.push((at, why));
-            }
-        }
+        self.refused = found.refused;
+        // Who comes behind waits, whatever is wrong with it.
+        self.refused.retain(|(at, _)| *at < self.guesses.len());
+        self.refused.sort_unstable_by_key(|(at, _)| *at);
         found.took
     }
 
@@ -203,7 +200,7 @@ impl Plan {
         let mut open: Vec<Member> = Vec::new();
         let (mut gas, mut work) = (0_u64, 0_u64);
         for (lane, members) in self.lanes.iter().enumerate() {
-            let guesses = members.iter().filter_map(|at| attempt(&self.guesses[*at]));
+            let guesses = members.iter().filter_map(|at| self.guesses[*at].get());
             let (lane_gas, lane_work) =
                 guesses.fold((0, 0), |(gas, work), guess| (gas + guess.gas_spent, work + guess.work));
             let full = open.len() + members.len() > params.limits.row_transactions as usize

@@ -43,20 +43,15 @@ pub(super) struct Attempt {
     pub(super) work: u64,
 }
 
-/// What a transaction would do, if it was tried and can be.
-pub(super) fn attempt(guess: &OnceLock<Tried>) -> Option<&Attempt> {
-    guess.get()?.as_ref().ok()
-}
-
 /// What was found, and how long it took.
 #[derive(Debug, Default)]
 pub(super) struct Speculation {
-    /// A guess for each of the first transactions; whoever tried one put it in its place.
-    pub(super) guesses: Vec<OnceLock<Tried>>,
+    /// A guess for each of the first transactions, put in its place by whoever tried it; nothing for those that are refused.
+    pub(super) guesses: Vec<OnceLock<Attempt>>,
     /// What they cost.
     pub(super) gas: u64,
-    /// Those that cannot be, in any order.
-    pub(super) refused: Vec<usize>,
+    /// Those that cannot be, and why, in any order.
+    pub(super) refused: Vec<(usize, Refused)>,
     /// How long each chunk took, of those that could run side by side.
     pub(super) took: Vec<Duration>,
 }
@@ -90,8 +85,10 @@ pub(super) fn speculate(
             return found;
         }
         let is_last = until == transactions.len();
+        // All transactions: then nothing was taken out either.
+        let is_all = is_last && from == 0;
         let mut active =
-            if is_last { std::mem::take(&mut waiting) } else { active(&mut waiting, &group_of[from..until], until) };
+            if is_all { std::mem::take(&mut waiting) } else { active(&mut waiting, &group_of[from..until], until) };
         // Those that take longest first.
         active.sort_by_key(|group| std::cmp::Reverse(group.now));
         guesses.resize_with(until, OnceLock::new);
@@ -218,8 +215,8 @@ fn chunks<'a, 'g>(mut groups: &'a mut [Group<'g>]) -> Vec<&'a mut [Group<'g>]> {
 struct Chunk {
     /// What its transactions cost.
     gas: u64,
-    /// Those of them that cannot be.
-    refused: Vec<usize>,
+    /// Those of them that cannot be, and why.
+    refused: Vec<(usize, Refused)>,
     took: Duration,
 }
 
@@ -232,7 +229,7 @@ fn try_groups(
     transactions: &[Recovered],
     layouts: &Layouts,
     groups: &mut [Group<'_>],
-    guesses: &[OnceLock<Tried>],
+    guesses: &[OnceLock<Attempt>],
 ) -> Chunk {
     let started = Instant::now();
     let next = groups.iter().flat_map(|group| &group.members[..group.now]);
@@ -251,10 +248,13 @@ fn try_groups(
             executor.expect(named.go_on());
             let guess = try_one(&mut executor, env.params, transaction);
             gas = gas.saturating_add(gas_run(&guess, transaction));
-            let guess = group.verdict(guess, transaction.sender());
-            refused.extend(guess.is_err().then_some(*at));
-            // Each transaction is in one group, and tried once.
-            let _ = guesses[*at].set(guess);
+            match group.verdict(guess, transaction.sender()) {
+                Ok(attempt) => {
+                    let first = guesses[*at].set(attempt).is_ok();
+                    debug_assert!(first, "each transaction is in one group, and tried once");
+                }
+                Err(why) => refused.push((*at, why)),
+            }
             executor.next_row(|state, effects| {
                 // What the last one of a group leaves, nobody finds.
                 if further + later.len() > 0 {
@@ -265,7 +265,7 @@ fn try_groups(
         if let Some(left) = &mut group.left {
             executor.next_row(|state, _| left.written = std::mem::take(&mut state.writes));
         }
-        (group.members, group.now) = (later, later.len());
+        group.members = later;
     }
     Chunk { gas, refused, took: started.elapsed() }
 }

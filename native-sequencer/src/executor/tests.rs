@@ -6,7 +6,7 @@ mod sequential;
 
 use super::{
     layout::Layouts,
-    speculate::{Tried, speculate},
+    speculate::{Speculation, Tried, speculate},
     *,
 };
 use crate::state::Codes;
@@ -110,8 +110,9 @@ fn try_groups(world: &World, env: &Env<'_>, calls: &[Recovered], groups: &Lanes)
     let recent = Recent::default();
     let base = Overlay::new(Remembered::new(&world.snapshot, &recent));
     let limits = calls.iter().map(|call| call.gas_limit()).fold(0, u64::saturating_add);
-    let tried = speculate(env, &base, calls, groups, limits, &Layouts::default()).guesses;
-    tried.into_iter().map(|guess| guess.into_inner().expect("tried")).collect()
+    let Speculation { guesses, refused, .. } = speculate(env, &base, calls, groups, limits, &Layouts::default());
+    let why = |at| refused.iter().find(|(refused, _)| *refused == at).map(|(_, why)| why.clone()).expect("tried");
+    guesses.into_iter().enumerate().map(|(at, guess)| guess.into_inner().ok_or_else(|| why(at))).collect()
 }
 
 #[test]
