@@ -140,7 +140,7 @@ pub struct RowState<S> {
     /// Whether the row may have entries that were added without a number.
     has_unnumbered: bool,
     codes: BTreeMap<B256, MetCode>,
-    /// What an account without code has. One that is absent has revm's, which all share: it would count as there with this one.
+    /// What an account without code has. Absent accounts have revm's, which all share: with this one they would not count as absent.
     no_code: Code,
     /// The number of the running transaction in the row.
     transaction: u32,
@@ -437,7 +437,7 @@ impl<S: Source> RowState<S> {
             if met.made {
                 effects.codes_made.push((hash, met.code.original_bytes()));
             } else {
-                effects.codes_used.push((hash, u32::try_from(met.code.len()).unwrap_or(u32::MAX)));
+                effects.codes_used.push((hash, u32::try_from(code_length(&met.code)).unwrap_or(u32::MAX)));
             }
         }
         effects
