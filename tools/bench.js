@@ -11,6 +11,7 @@ import { machine } from "./bench/machine.js";
 import { bundleOx } from "./bench/ox.js";
 import { report } from "./bench/report.js";
 import { sizes } from "./bench/sizes.js";
+import { buildOcelli } from "./build.js";
 import { ensureChromium } from "./chromium.js";
 import { must, run } from "./command.js";
 import { buildPackage } from "./demo.js";
@@ -22,8 +23,6 @@ import { buildExample, buildWasm } from "./wasm.js";
 
 /** @typedef {import("./bench/figures.js").Figure} Figure */
 
-/** The binary as it is built for people, but for the peers that measurements have. */
-const OCELLI = ["build", "--package", "ocelli-sequencer", "--bin", "ocelli", "--release"];
 const FOLDER = join(targetDir, "bench");
 /** The tasks that are measured: rows of two kinds, columns over two sizes of state. */
 const TASKS = [
@@ -227,7 +226,7 @@ async function build() {
   await buildPackage();
   await buildExample("kernels", KERNELS);
   await bundleOx(PEERS);
-  await must("cargo", [...OCELLI, "--features", "peers"]);
+  await buildOcelli("release", { features: ["peers"] });
   mkdirSync(FOLDER, { recursive: true });
 }
 

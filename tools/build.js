@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { must } from "./command.js";
 import { buildDemo, buildPackage } from "./demo.js";
 import { ensureDependencies } from "./dependencies.js";
-import { ensureRust } from "./rust.js";
+import { ensureRust, forThisMachine } from "./rust.js";
 import { script } from "./script.js";
 import { buildWasm } from "./wasm.js";
 
@@ -22,12 +22,14 @@ const steps = [
 ];
 
 /**
- * @param {"dev" | "release"} profile
- * @param {RunOptions} [options]
+ * @param {"dev" | "release"} profile what is released is for the machine at hand
+ * @param {RunOptions & { features?: string[] }} [options]
  */
-export async function buildOcelli(profile, options) {
+export async function buildOcelli(profile, { features = [], env, ...options } = {}) {
   const args = ["build", "--package", "ocelli-sequencer", "--bin", "ocelli", "--profile", profile];
-  await must("cargo", args, options);
+  const chosen = features.flatMap((feature) => ["--features", feature]);
+  const flags = profile === "release" ? forThisMachine() : {};
+  await must("cargo", [...args, ...chosen], { ...options, env: { ...env, ...flags } });
 }
 
 /**

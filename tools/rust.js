@@ -48,6 +48,28 @@ export async function findToolchain(channel, targets, options) {
   );
 }
 
+/** What Linux calls the instruction sets of x86-64-v3 (System V ABI, AMD64 supplement, 3.1.1). */
+const X86_64_V3 = ["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"];
+
+/**
+ * What has cargo compile for the level of x86-64 that the machine at hand is of, v3 or any; docs/decisions.md says why not for all that
+ * it has. Whoever sets RUSTFLAGS decides.
+ * @returns {NodeJS.ProcessEnv}
+ */
+export function forThisMachine() {
+  const isV3 = process.arch === "x64" && X86_64_V3.every((feature) => cpuFeatures().includes(feature));
+  return isV3 && process.env.RUSTFLAGS === undefined ? { RUSTFLAGS: "-C target-cpu=x86-64-v3" } : {};
+}
+
+/** What the processor can do, as Linux names it; nothing on other systems. @returns {string[]} */
+export function cpuFeatures() {
+  try {
+    return readFileSync("/proc/cpuinfo", "utf8").match(/^flags\s*:(.*)$/m)?.[1].split(/\s+/) ?? [];
+  } catch {
+    return [];
+  }
+}
+
 /** The target that cargo builds for when it is told nothing. @returns {Promise<string | undefined>} */
 export async function hostTarget() {
   return (await output("rustc", ["-vV"]))?.match(/^host: (\S+)$/m)?.[1];

@@ -1,5 +1,7 @@
 //! The `ocelli` binary.
 
+mod processor;
+
 use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
@@ -10,6 +12,14 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
+    let missing = processor::missing();
+    if !missing.is_empty() {
+        eprintln!(
+            "error: this binary is for processors of x86-64-v3, and this one lacks {}: build Ocelli here",
+            missing.join(", ")
+        );
+        return ExitCode::FAILURE;
+    }
     keep_memory();
     match ocelli_sequencer::cli::run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ import { arch, cpus, loadavg, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { output } from "../command.js";
 import { root } from "../paths.js";
+import { cpuFeatures, forThisMachine } from "../rust.js";
 
 /** CPU features that decide which kernels run, as Linux names them. */
 const FEATURES = ["bmi2", "adx", "avx", "avx2", "fma", "avx512f", "avx512vl", "avx512ifma", "avx512_vbmi2", "sha_ni", "vaes"];
@@ -15,6 +16,7 @@ const FEATURES = ["bmi2", "adx", "avx", "avx2", "fma", "avx512f", "avx512vl", "a
  */
 export async function machine() {
   const [load] = loadavg();
+  const rustFlags = { ...process.env, ...forThisMachine() }.RUSTFLAGS ?? "";
   const facts = [
     ["Processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} cores, ${arch()}`],
     ["Its features", features()],
@@ -24,7 +26,7 @@ export async function machine() {
     ["Date", `${new Date().toISOString().slice(0, 16).replace("T", " ")} UTC`],
     ["Commit", await commit()],
     ["Rust", (await output("rustc", ["--version"])) ?? "unknown"],
-    ["Flags", `${profile("release")}; RUSTFLAGS=${process.env.RUSTFLAGS ?? ""}; wasm: ${profile("wasm")}, then wasm-opt -O3`],
+    ["Flags", `${profile("release")}; RUSTFLAGS=${rustFlags}; wasm: ${profile("wasm")}, then wasm-opt -O3`],
     ["Node", process.version],
   ];
   return /** @type {[string, string][]} */ (facts);
@@ -39,12 +41,8 @@ async function commit() {
 
 /** The CPU features of the list above that there are. */
 function features() {
-  try {
-    const flags = readFileSync("/proc/cpuinfo", "utf8").match(/^flags\s*:(.*)$/m)?.[1].split(/\s+/) ?? [];
-    return FEATURES.filter((feature) => flags.includes(feature)).join(" ") || "none that kernels use";
-  } catch {
-    return "unknown";
-  }
+  const found = cpuFeatures();
+  return FEATURES.filter((feature) => found.includes(feature)).join(" ") || "none that kernels use, or unknown";
 }
 
 /** The settings of a cargo profile, in one line. @param {string} name */

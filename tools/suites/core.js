@@ -1,7 +1,7 @@
 // The core is one source for three worlds: it must compile for each of them, alone, with nothing but its own features. And its
 // fastest recovery of signatures, compiled as it is released, must agree with libsecp256k1 on more inputs than a debug build could try.
 
-import { ensureRust, ensureTargets, hostTarget, wasmTarget } from "../rust.js";
+import { ensureRust, ensureTargets, forThisMachine, hostTarget, wasmTarget } from "../rust.js";
 
 /** A server, a browser, and a bare machine without an operating system, which shows that it is `no_std`. */
 const TARGETS = ["x86_64-unknown-linux-gnu", wasmTarget, "riscv32imac-unknown-none-elf"];
@@ -24,6 +24,7 @@ export const core = {
       await bench.check(`ocelli-core for ${target}`, "cargo", ["check", "--package", "ocelli-core", ...args]);
     }
     const differential = ["run", "--release", "--package", "ocelli-core", "--example", "recover_differential", "--"];
-    await bench.check(`${SIGNATURES} signatures recovered as by libsecp256k1`, "cargo", [...differential, `${SIGNATURES}`]);
+    const name = `${SIGNATURES} signatures recovered as by libsecp256k1`;
+    await bench.check(name, "cargo", [...differential, `${SIGNATURES}`], { env: forThisMachine() });
   },
 };
