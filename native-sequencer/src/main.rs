@@ -3,7 +3,7 @@
 mod processor;
 
 use mimalloc::MiMalloc;
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -12,12 +12,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
 fn main() -> ExitCode {
-    let missing = processor::missing();
-    if !missing.is_empty() {
-        eprintln!(
-            "error: this binary is for processors of x86-64-v3, and this one lacks {}: build Ocelli here",
-            missing.join(", ")
-        );
+    if !processor::is_enough() {
+        // What formats words is compiled for that processor, too.
+        let _ = std::io::stderr().write_all(processor::LACKING.as_bytes());
         return ExitCode::FAILURE;
     }
     keep_memory();
