@@ -9,6 +9,9 @@ use crate::{
 use alloc::vec::Vec;
 use alloy_primitives::B256;
 
+/// The bytes of the longest layout of an access: that of an account that a row changed.
+const LAYOUT_BYTES_MOST: usize = 1 + 20 + 8 + 72 + 1 + 72;
+
 /// One row's use of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -46,7 +49,9 @@ impl Access {
 /// The leaf of a cell in its column's cells tree: the layouts of its accesses in order of their paths, one after the other.
 /// The empty cell is the empty string.
 pub fn cell_leaf<'a>(accesses: impl IntoIterator<Item = &'a Access>) -> Vec<u8> {
-    accesses.into_iter().fold(Preimage::new(), |preimage, access| access.append_to(preimage)).into_bytes()
+    let accesses = accesses.into_iter();
+    let preimage = Preimage::with_room(accesses.size_hint().0 * LAYOUT_BYTES_MOST);
+    accesses.fold(preimage, |preimage, access| access.append_to(preimage)).into_bytes()
 }
 
 /// An access with the path of its key, which is what orders accesses everywhere.

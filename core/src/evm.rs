@@ -73,8 +73,6 @@ pub enum Refused {
 pub struct Executed {
     /// What is committed to.
     pub receipt: Receipt,
-    /// What the call returned, or the revert's data, or the deployed code.
-    pub output: Bytes,
     /// Gas before refunds; never less than the gas paid for.
     pub gas_spent: u64,
     /// Work: gas spent, with each precompile at its price in a tab.
@@ -134,6 +132,11 @@ impl<S: Source> RowExecutor<S> {
     /// The row's state so far.
     pub fn state(&mut self) -> &mut RowState<S> {
         self.evm.ctx.journaled_state.db_mut()
+    }
+
+    /// Makes room for so many more keys.
+    pub fn reserve(&mut self, keys: usize) {
+        self.state().reserve(keys);
     }
 
     /// Takes hashes that the next transaction is expected to take, so that it need not.
@@ -216,10 +219,8 @@ impl<S: Source> RowExecutor<S> {
         let gas_used = result.tx_gas_used();
         let price = transaction.effective_gas_price(self.base_fee);
         let tip = price.saturating_sub(u128::from(self.base_fee));
-        let (output, receipt) = outcome(result, gas_used);
         Ok(Executed {
-            receipt,
-            output,
+            receipt: receipt(result, gas_used),
             gas_spent,
             work,
             base_fee: U256::from(gas_used) * U256::from(self.base_fee),
@@ -277,17 +278,12 @@ fn refusal(error: EVMError<StateError>) -> Refused {
     }
 }
 
-fn outcome(result: ExecutionResult, gas_used: u64) -> (Bytes, Receipt) {
+fn receipt(result: ExecutionResult, gas_used: u64) -> Receipt {
     let success = result.is_success();
-    let output = result.output().cloned().unwrap_or_default();
-    let logs = if success {
-        result
-            .into_logs()
-            .into_iter()
-            .map(|log| Log { address: log.address, topics: log.data.topics().to_vec(), data: log.data.data })
-            .collect()
-    } else {
-        Vec::new()
+    let log = |logged: revm::primitives::Log| {
+        let (topics, data) = logged.data.split();
+        Log { address: logged.address, topics, data }
     };
-    (output, Receipt { success, gas_used, logs })
+    let logs = if success { result.into_logs().into_iter().map(log).collect() } else { Vec::new() };
+    Receipt { success, gas_used, logs }
 }

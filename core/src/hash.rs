@@ -67,6 +67,11 @@ impl Preimage {
         Self::default()
     }
 
+    /// An empty preimage with room for so many bytes, so that it is not copied while it grows.
+    pub fn with_room(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     /// A preimage that begins with the domain of `domain` on the chain `genesis`.
     pub fn of(domain: Domain, genesis: &B256) -> Self {
         Self::new().b256(&domain.tag()).b256(genesis)

@@ -32,7 +32,9 @@ impl Receipt {
     /// The receipt's leaf in its row's receipts tree: status, gas used, number of logs, and for each log its address, number
     /// of topics, topics, length of data and data.
     pub fn leaf(&self) -> Vec<u8> {
-        let preimage = Preimage::new().u8(u8::from(self.success)).u64(self.gas_used).u32(self.logs.len() as u32);
+        let of_log = |log: &Log| 20 + 1 + 32 * log.topics.len() + 4 + log.data.len();
+        let preimage = Preimage::with_room(1 + 8 + 4 + self.logs.iter().map(of_log).sum::<usize>());
+        let preimage = preimage.u8(u8::from(self.success)).u64(self.gas_used).u32(self.logs.len() as u32);
         let preimage = self.logs.iter().fold(preimage, |preimage, log| {
             let preimage = preimage.address(&log.address).u8(log.topics.len() as u8);
             let preimage = log.topics.iter().fold(preimage, |preimage, topic| preimage.b256(topic));

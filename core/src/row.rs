@@ -128,6 +128,13 @@ impl<S: Source> RowBuilder<S> {
         }
     }
 
+    /// Makes room for so many more transactions that use so many keys together.
+    pub fn reserve(&mut self, transactions: usize, keys: usize) {
+        self.transactions.reserve(transactions);
+        self.receipts.reserve(transactions);
+        self.executor.reserve(keys);
+    }
+
     /// Executes `transaction` as the next of the row.
     ///
     /// # Errors

@@ -181,6 +181,7 @@ struct Chain {
 impl Chain {
     fn run<S: Source>(mut run: Run<'_, S>, transactions: &[Recovered], chain: &[Member], plan: &Plan) -> Self {
         let started = Instant::now();
+        run.reserve(chain, plan);
         let mut late_senders = AddressSet::default();
         let mut late = Vec::new();
         let mut full = false;
@@ -242,6 +243,14 @@ impl<'a, S: Source> Run<'a, S> {
     fn new(env: &'a Env<'a>, below: &'a S, budget: &'a Budget) -> Self {
         let row = RowBuilder::new(env, Overlay::new(below));
         Self { env, budget, row, members: Vec::new(), chain: Chain::default() }
+    }
+
+    /// Makes room for the first row of `chain`, or for all of it where it is shorter.
+    fn reserve(&mut self, chain: &[Member], plan: &Plan) {
+        let row = &chain[..chain.len().min(self.env.params.limits.row_transactions as usize)];
+        let uses = row.iter().filter_map(|member| plan.guess(member.at)).map(|(_, uses)| uses.len());
+        self.row.reserve(row.len(), uses.sum());
+        self.members.reserve(row.len());
     }
 
     /// Executes the next transaction, in a further row where this one is full, if the block has gas for it. What it did when it

@@ -177,6 +177,11 @@ impl<S: Source> RowState<S> {
         }
     }
 
+    /// Makes room for so many more keys.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        self.entries.reserve(keys);
+    }
+
     /// What `key` holds now; asking makes it one of the row's keys.
     ///
     /// # Errors
