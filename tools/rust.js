@@ -54,11 +54,13 @@ const X86_64_V3 = ["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe",
 /**
  * What has cargo compile for the level of x86-64 that the machine at hand is of, v3 or any; docs/decisions.md says why not for all that
  * it has. Whoever sets RUSTFLAGS decides.
- * @returns {NodeJS.ProcessEnv}
+ * @param {string[]} [features] what the processor can do
+ * @param {NodeJS.ProcessEnv} [env]
+ * @returns {NodeJS.ProcessEnv} to be set on top of `env`
  */
-export function forThisMachine() {
-  const isV3 = process.arch === "x64" && X86_64_V3.every((feature) => cpuFeatures().includes(feature));
-  return isV3 && process.env.RUSTFLAGS === undefined ? { RUSTFLAGS: "-C target-cpu=x86-64-v3" } : {};
+export function forThisMachine(features = cpuFeatures(), env = process.env) {
+  const isV3 = X86_64_V3.every((feature) => features.includes(feature));
+  return isV3 && env.RUSTFLAGS === undefined ? { RUSTFLAGS: "-C target-cpu=x86-64-v3" } : {};
 }
 
 /** What the processor can do, as Linux names it; nothing on other systems. @returns {string[]} */

@@ -135,7 +135,7 @@ impl<S: Source> RowExecutor<S> {
     }
 
     /// Makes room for so many more keys.
-    pub fn reserve(&mut self, keys: usize) {
+    pub(crate) fn reserve(&mut self, keys: usize) {
         self.state().reserve(keys);
     }
 
