@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use alloy_primitives::{B256, B512};
 
 mod constants;
+mod eisenstein;
 mod field;
 #[cfg(any(all(test, target_arch = "x86_64"), all(target_arch = "wasm32", not(target_feature = "relaxed-simd"))))]
 mod limbs29;

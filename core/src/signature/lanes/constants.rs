@@ -3,7 +3,7 @@
 use super::{
     super::portable,
     field::Words,
-    scalar::{WINDOWS, words},
+    scalar::{DOUBLINGS, GENERATOR_BITS, GENERATOR_DIGITS, words},
 };
 use crate::hash::keccak256;
 use alloc::{boxed::Box, vec::Vec};
@@ -31,8 +31,8 @@ pub(super) const GENERATOR_Y_INVERSE: Words =
 /// A point: its x coordinate, then its y coordinate.
 pub(super) type Entry = [u64; 8];
 
-/// How many multiples of a point a table holds: those that a digit in base 2^10 can ask for, but for none.
-pub(super) const MULTIPLES: usize = 512;
+/// How many multiples of a point a table holds: those that a digit of u₁ can ask for, but for none.
+pub(super) const MULTIPLES: usize = 1 << (GENERATOR_BITS - 1);
 
 /// What takes a while to compute and is kept.
 pub(super) struct Constants {
@@ -41,7 +41,7 @@ pub(super) struct Constants {
     /// Where every sum starts: a point of which nobody knows what multiple of another it is, because its x coordinate comes out
     /// of a hash. So nobody can choose signatures whose sum meets the point that is added next, or its negative.
     pub(super) start: Entry,
-    /// 2^125 times the start, which is what the doublings make of it.
+    /// 2^126 times the start, which is what the doublings make of it.
     pub(super) correction: Entry,
 }
 
@@ -56,8 +56,8 @@ impl Constants {
 
     fn compute() -> Box<Self> {
         let start = unknown_logarithm();
-        let correction = times_power_of_two(start, 5 * (WINDOWS - 1));
-        let upper = times_power_of_two(ProjectivePoint::GENERATOR, 10 * WINDOWS / 2);
+        let correction = times_power_of_two(start, DOUBLINGS);
+        let upper = times_power_of_two(ProjectivePoint::GENERATOR, GENERATOR_BITS * GENERATOR_DIGITS);
         let mut points = multiples(ProjectivePoint::GENERATOR);
         points.extend(multiples(upper));
         points.extend([start, correction]);

@@ -44,12 +44,15 @@ pub(super) trait Element: Copy {
     /// The number in each lane, the smallest that stands for the element; zero for lanes that there are not.
     fn store(self) -> [Words; 8];
 
+    /// The number of an entry for each lane, the first of `numbers`.
+    fn index(cpu: Self::Cpu, numbers: &[i16; 8]) -> Self::Index;
+
     /// A digit for each lane, the first of `digits`.
     fn digits(cpu: Self::Cpu, digits: &[i16; 8]) -> Digits<Self::Index>;
 
     /// In each lane, that entry of `table` which the lane of `index` names, as far as the lane's own part of the table goes.
-    /// An index of 16 or more is 15.
-    fn pick(table: &[Self; 16], index: Self::Index) -> Self;
+    /// Whatever is beyond the last is the last.
+    fn pick<const ENTRIES: usize>(table: &[Self; ENTRIES], index: Self::Index) -> Self;
 
     /// In each lane, both coordinates of that entry of `table` which the lane of `index` names. An index of [`MULTIPLES`] or
     /// more is the last.

@@ -190,14 +190,18 @@ impl Element for Element29 {
         lanes
     }
 
+    fn index((): (), numbers: &[i16; 8]) -> usize {
+        usize::from(numbers[0].cast_unsigned())
+    }
+
     fn digits((): (), digits: &[i16; 8]) -> Digits<usize> {
         let digit = digits[0];
         let index = usize::from(digit.unsigned_abs()).saturating_sub(1);
         Digits { index, negative: u8::from(digit < 0), zero: u8::from(digit == 0) }
     }
 
-    fn pick(table: &[Self; 16], index: usize) -> Self {
-        table[index.min(15)]
+    fn pick<const ENTRIES: usize>(table: &[Self; ENTRIES], index: usize) -> Self {
+        table[index.min(ENTRIES - 1)]
     }
 
     fn look_up(table: &[Entry; MULTIPLES], index: usize) -> [Self; 2] {

@@ -104,12 +104,12 @@ pub(super) trait Word: Copy {
     fn all_below(self, bound: u64) -> bool;
 
     /// In each lane, the limb numbered `limb` of that entry of `table` which the lane of `index` names, as far as the lane's
-    /// own part of the table goes. An index of 16 or more is 15.
-    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self;
+    /// own part of the table goes. Whatever is beyond the last is the last.
+    fn pick<const ENTRIES: usize>(table: &[Element52<Self>; ENTRIES], index: Self, limb: usize) -> Self;
 
-    /// In each lane, the word numbered `word` of that entry of `table` which the lane of `index` names. An index of
-    /// [`MULTIPLES`] or more is the last.
-    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self;
+    /// In each lane, the words of that entry of `table` which the lane of `index` names. An index of [`MULTIPLES`] or more is the
+    /// last.
+    fn look_up(table: &[Entry; MULTIPLES], index: Self) -> [Self; 8];
 
     /// self + high · [`FOLD_256`], where `high` is below 2^14.
     fn plus_folded_256(self, high: Self) -> Self;
@@ -220,6 +220,11 @@ impl<W: Word> Element for Element52<W> {
     }
 
     #[inline(always)]
+    fn index(cpu: W::Cpu, numbers: &[i16; 8]) -> W {
+        W::load_signed(cpu, numbers)
+    }
+
+    #[inline(always)]
     fn digits(cpu: W::Cpu, digits: &[i16; 8]) -> Digits<W> {
         let digits = W::load_signed(cpu, digits);
         let (zeros, one) = (digits.constant(0), digits.constant(1));
@@ -229,7 +234,7 @@ impl<W: Word> Element for Element52<W> {
     }
 
     #[inline(always)]
-    fn pick(table: &[Self; 16], index: W) -> Self {
+    fn pick<const ENTRIES: usize>(table: &[Self; ENTRIES], index: W) -> Self {
         let mut limbs = [index; 5];
         for (at, limb) in limbs.iter_mut().enumerate() {
             *limb = W::pick(table, index, at);
@@ -239,11 +244,7 @@ impl<W: Word> Element for Element52<W> {
 
     #[inline(always)]
     fn look_up(table: &[Entry; MULTIPLES], index: W) -> [Self; 2] {
-        let mut words = [index; 8];
-        for (at, word) in words.iter_mut().enumerate() {
-            *word = W::look_up(table, index, at);
-        }
-        let [a, b, c, d, e, f, g, h] = words;
+        let [a, b, c, d, e, f, g, h] = W::look_up(table, index);
         [Self::pack([a, b, c, d]), Self::pack([e, f, g, h])]
     }
 

@@ -1,47 +1,46 @@
-//! From 1 to 16 times a point, affine, for many points at once.
+//! The multiples of a point that digits are made of, affine, for many points at once.
 //!
-//! The points have prime order, so no multiple here is another's negative or its own: no denominator is ever zero.
+//! No multiple that is added to another here is that one or its negative ([`super::eisenstein`]): no denominator is ever zero.
 
 use super::{
     constants::{BETA, THREE_HALVES},
+    eisenstein::{REPRESENTATIVES, ROUNDS, Step, TURNS, turned},
     field::{Element, Kernel, Sum},
     point::Affine,
     power::invert_all,
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 
-/// Multiples of the point in each lane: entry i is i + 1 times the point.
+/// Each representative times the point in each lane.
+#[derive(Clone)]
 pub(super) struct Multiples<E> {
-    x: [E; 16],
-    /// β times `x`: the x coordinates of λ times each multiple, which has the same y.
-    beta_x: [E; 16],
-    y: [E; 16],
+    /// The x coordinate of each, followed by those of its turns.
+    x: [E; TURNS * REPRESENTATIVES],
+    /// The y coordinate, which turns leave as it is.
+    y: [E; REPRESENTATIVES],
 }
 
 impl<E: Element> Multiples<E> {
     #[inline(always)]
     fn new(cpu: E::Cpu) -> Self {
-        let zero = [E::splat(cpu, &[0; 4]); 16];
-        Self { x: zero, beta_x: zero, y: zero }
-    }
-
-    #[inline(always)]
-    fn get(&self, at: usize) -> Affine<E> {
-        Affine { x: self.x[at], y: self.y[at] }
+        let zero = E::splat(cpu, &[0; 4]);
+        Self { x: [zero; TURNS * REPRESENTATIVES], y: [zero; REPRESENTATIVES] }
     }
 
     #[inline(always)]
     fn set(&mut self, at: usize, point: Affine<E>, beta: E) {
-        self.x[at] = point.x;
-        self.beta_x[at] = point.x.mul(beta);
-        self.y[at] = point.y;
+        let Affine { x, y } = point;
+        let turned = x.mul(beta);
+        // 1 + β + β² = 0
+        let again = x.sum().plus(turned.sum()).reduce().negate();
+        self.x[TURNS * at..TURNS * (at + 1)].copy_from_slice(&[x, turned, again]);
+        self.y[at] = y;
     }
 
-    /// In each lane, index + 1 times the point, or that times λ.
+    /// In each lane, this representative times the point, turned; `turned` is its [`super::eisenstein::turned`].
     #[inline(always)]
-    pub(super) fn pick(&self, index: E::Index, times_lambda: bool) -> Affine<E> {
-        let x = if times_lambda { &self.beta_x } else { &self.x };
-        Affine { x: E::pick(x, index), y: E::pick(&self.y, index) }
+    pub(super) fn pick(&self, representative: E::Index, turned: E::Index) -> Affine<E> {
+        Affine { x: E::pick(&self.x, turned), y: E::pick(&self.y, representative) }
     }
 }
 
@@ -64,51 +63,48 @@ impl<E: Element> Kernel<E> for Multiply<'_, E> {
     fn run(self, cpu: E::Cpu) -> Vec<Multiples<E>> {
         let beta = E::splat(cpu, &BETA);
         let three_halves = E::splat(cpu, &THREE_HALVES);
-        let mut tables = Vec::with_capacity(self.bases.len());
-        for base in self.bases {
-            let mut table = Multiples::new(cpu);
+        let mut tables = vec![Multiples::new(cpu); self.bases.len()];
+        for (base, table) in self.bases.iter().zip(&mut tables) {
             table.set(0, base.point, beta);
             let slope = base.point.x.square().mul(three_halves).mul(base.y_inverse);
             table.set(1, base.point.add_along(slope, base.point.x), beta);
-            tables.push(table);
         }
-        let mut inverses = Vec::with_capacity(self.bases.len() * 8);
-        for known in [2, 4, 8] {
+        let mut inverses = Vec::new();
+        let mut known = 2;
+        for steps in ROUNDS {
             inverses.clear();
+            inverses.reserve_exact(self.bases.len() * steps.len());
             for table in &tables {
-                denominators(table, known, &mut inverses);
+                for step in steps {
+                    inverses.push(table.run(*step));
+                }
             }
             invert_all(cpu, &mut inverses);
-            for (table, inverses) in tables.iter_mut().zip(inverses.chunks_exact(known)) {
-                double_known(table, known, inverses, beta);
+            for (table, inverses) in tables.iter_mut().zip(inverses.chunks_exact(steps.len())) {
+                for ((at, step), inverse) in (known..).zip(steps).zip(inverses) {
+                    table.set(at, table.add(*step, *inverse), beta);
+                }
             }
+            known += steps.len();
         }
         tables
     }
 }
 
-/// What slopes are divided by on the way from `known` multiples to twice as many.
-#[inline(always)]
-fn denominators<E: Element>(table: &Multiples<E>, known: usize, into: &mut Vec<E>) {
-    let last = table.get(known - 1);
-    for at in 0..known - 1 {
-        into.push(last.x.minus(table.x[at]));
+impl<E: Element> Multiples<E> {
+    /// What the slope of a step is divided by.
+    #[inline(always)]
+    fn run(&self, step: Step) -> E {
+        self.x[turned(step.known, 0)].minus(self.x[turned(step.other, step.unit.turn)])
     }
-    into.push(last.y.sum().twice().reduce());
-}
 
-/// Adds each of the `known` multiples to the last of them, given the inverses of [`denominators`].
-#[inline(always)]
-fn double_known<E: Element>(table: &mut Multiples<E>, known: usize, inverses: &[E], beta: E) {
-    let last = table.get(known - 1);
-    for (at, inverse) in inverses.iter().enumerate() {
-        let other = table.get(at);
-        let rise = if at + 1 < known {
-            last.y.minus(other.y)
-        } else {
-            let x_squared = last.x.squared();
-            x_squared.twice().plus(x_squared).reduce()
-        };
-        table.set(known + at, last.add_along(rise.mul(*inverse), other.x), beta);
+    /// The sum that a step makes, given the inverse of [`Self::run`].
+    #[inline(always)]
+    fn add(&self, step: Step, inverse: E) -> Affine<E> {
+        let Step { known, other, unit } = step;
+        let point = Affine { x: self.x[turned(known, 0)], y: self.y[known] };
+        let y = self.y[other].sum();
+        let rise = if unit.negative { point.y.sum().plus(y) } else { point.y.sum().minus(y) }.reduce();
+        point.add_along(rise.mul(inverse), self.x[turned(other, unit.turn)])
     }
 }

@@ -48,10 +48,11 @@ impl<E: Element> Jacobian<E> {
         let x_squared = self.x.squared();
         let e = x_squared.twice().plus(x_squared).reduce();
         let y_squared_2 = self.y.squared().twice().reduce();
-        // S / 2
-        let half = self.x.times(y_squared_2).reduce().sum();
+        // First what waits for nothing, so that it fills the gaps.
         let z = self.y.times(self.z).twice().reduce();
         let e_squared = e.squared();
+        // S / 2
+        let half = self.x.times(y_squared_2).reduce().sum();
         let x = e_squared.minus(half.twice().twice()).reduce();
         let run = e_squared.minus(half.twice().plus(half).twice()).reduce();
         Self { x, y: e.times_plus_twice_square(run, y_squared_2).reduce(), z }

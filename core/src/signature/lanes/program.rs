@@ -7,14 +7,14 @@ use super::{
     multiples::{Base, Multiples, Multiply},
     point::{Affine, Jacobian},
     power::{inverse_root, invert_all},
-    scalar::{Group, WINDOWS, groups},
+    scalar::{DOUBLINGS, GENERATOR_BITS, Group, POINT_BITS, PointDigits, groups},
 };
 use alloc::vec::Vec;
 use alloy_primitives::{B256, B512};
 
-/// Signatures that go through the stages together. The stages invert four times a chunk, which costs eight lanes together as
-/// much as four signatures, so more is better; the tables of multiples of a chunk are to stay in the second-level cache (2 KB a
-/// signature, 3.5 KB with limbs of 29 bits).
+/// Signatures that go through the stages together. The stages invert three times a chunk, which costs eight lanes together as
+/// much as three signatures, so more is better; the tables of multiples of a chunk are to stay in the second-level cache (1.8 KB a
+/// signature, 3.2 KB with limbs of 29 bits).
 const CHUNK: usize = 512;
 
 /// The key of each of `signed`, as [`portable::recover`] finds it.
@@ -136,7 +136,7 @@ impl<E: Element> Kernel<E> for AddUp<'_, E> {
     }
 }
 
-/// u₁G + u₂R. At odd windows `sums` holds the negative, because each of five doublings negates.
+/// u₁G + u₂R. Where the number of doublings that follow is odd, `sums` holds the negative, because each of them negates.
 #[inline(always)]
 fn add_up<E: Element, const N: usize>(
     cpu: E::Cpu,
@@ -145,33 +145,33 @@ fn add_up<E: Element, const N: usize>(
     tables: [&Multiples<E>; N],
 ) -> [Jacobian<E>; N] {
     let mut sums = [Jacobian::new(cpu, splat(cpu, &constants.start)); N];
-    for window in (0..WINDOWS).rev() {
-        if window + 1 < WINDOWS {
-            for _ in 0..5 {
-                for sum in &mut sums {
-                    *sum = sum.double_negated();
-                }
+    for bit in (0..=DOUBLINGS).rev() {
+        if bit < DOUBLINGS {
+            for sum in &mut sums {
+                *sum = sum.double_negated();
             }
         }
-        for half in 0..2 {
+        if bit % POINT_BITS == 0 {
             for at in 0..N {
-                let digits = E::digits(cpu, &groups[at].of_point[window][half]);
-                let point = tables[at].pick(digits.index, half == 1);
+                let PointDigits { representative, turned } = &groups[at].of_point[bit / POINT_BITS];
+                let digits = E::digits(cpu, representative);
+                let point = tables[at].pick(digits.index, E::index(cpu, turned));
                 sums[at] = sums[at].add_signed(point, digits.negative, digits.zero);
             }
         }
-        if window % 2 == 0 {
+        if bit % GENERATOR_BITS == 0 {
             for half in 0..2 {
                 for at in 0..N {
-                    let digits = E::digits(cpu, &groups[at].of_generator[window / 2][half]);
+                    let digits = E::digits(cpu, &groups[at].of_generator[bit / GENERATOR_BITS][half]);
                     let [x, y] = E::look_up(&constants.multiples[half], digits.index);
                     sums[at] = sums[at].add_signed(Affine { x, y }, digits.negative, digits.zero);
                 }
             }
         }
     }
+    // Less what the doublings made of the start.
     for sum in &mut sums {
-        *sum = sum.add_signed(splat(cpu, &constants.correction), 0, 0);
+        *sum = sum.add_signed(splat(cpu, &constants.correction), u8::MAX, 0);
     }
     sums
 }

@@ -1,60 +1,77 @@
 //! What is to be multiplied: from signatures to digits.
 //!
 //! Q = u₁G + u₂R with u₁ = -z/r and u₂ = s/r. R is another point for every signature, so u₂ is split in two halves of 128
-//! bits, which share their doublings: u₂ = k₁ + k₂λ, where λ(x, y) = (βx, y) (GLV). G is always the same, so multiples of it
-//! are in a table, and u₁ needs no splitting.
+//! bits, which share their doublings and their digits: u₂ = k₁ + k₂λ, where λ(x, y) = (βx, y) (GLV). G is always the same, so
+//! multiples of it are in a table, and u₁ needs no splitting.
 
 use super::{
     super::{Signature, portable::invert_all},
+    eisenstein::{self, Digit},
     field::Words,
 };
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use alloy_primitives::B256;
 use k256::{
     Scalar,
     elliptic_curve::{PrimeField, ops::Reduce},
 };
 
-/// Digits of k₁ and k₂, in base 2^5, from -16 to 16: 5 · 26 = 130 bits hold 128 and the carry.
-pub(super) const WINDOWS: usize = 26;
-/// Digits of u₁, in base 2^10, from -512 to 512, one half of them for multiples of G, one for multiples of 2^130 G: 10 · 26 =
-/// 260 bits hold 256 and the carry. Each goes with every other window of k₁ and k₂.
-pub(super) const GENERATOR_WINDOWS: usize = WINDOWS / 2;
+/// How many bits a digit of u₂ has, in both halves.
+pub(super) const POINT_BITS: usize = 3;
+/// How many bits a digit of u₁ has.
+pub(super) const GENERATOR_BITS: usize = 10;
+/// Digits of u₁, from -512 to 512, one half of them for multiples of G, one for multiples of 2^130 G: 10 · 26 = 260 bits hold 256
+/// and the carry.
+pub(super) const GENERATOR_DIGITS: usize = 13;
+/// How often a sum is doubled on the way.
+pub(super) const DOUBLINGS: usize = POINT_BITS * (eisenstein::COUNT - 1);
+const _: () = assert!(GENERATOR_BITS * (GENERATOR_DIGITS - 1) <= DOUBLINGS, "the generator's digits go with them");
+const _: () = assert!(DOUBLINGS.is_multiple_of(2), "what they make of the start is not negated");
 
 /// What up to eight lanes need to know of their signatures. Of lanes that there are not, nothing is said.
+///
+/// Each doubling of the program negates. So digits that are followed by an odd number of them are negated.
 #[derive(Clone)]
 pub(super) struct Group {
     /// The x coordinate of R.
     pub(super) x: [Words; 8],
     /// The lanes whose R has an odd y coordinate.
     pub(super) y_odd: u8,
-    /// Digits of k₁ and of k₂, window by window. Those of odd windows are negated, for at odd windows the program holds the
-    /// negative of its sum.
-    pub(super) of_point: [[[i16; 8]; 2]; WINDOWS],
-    /// Digits of the lower and of the upper half of u₁.
-    pub(super) of_generator: [[[i16; 8]; 2]; GENERATOR_WINDOWS],
+    /// The digits of u₂.
+    pub(super) of_point: [PointDigits; eisenstein::COUNT],
+    /// The digits of the lower and of the upper half of u₁.
+    pub(super) of_generator: [[[i16; 8]; 2]; GENERATOR_DIGITS],
+}
+
+/// A digit of u₂ for each lane.
+#[derive(Clone)]
+pub(super) struct PointDigits {
+    /// Its representative, counted from one, and negative if the digit is; 0 if there is none.
+    pub(super) representative: [i16; 8],
+    /// What it is but for the sign, by its place among the turns of all representatives.
+    pub(super) turned: [i16; 8],
 }
 
 impl Group {
     const EMPTY: Self = Self {
         x: [[0; 4]; 8],
         y_odd: 0,
-        of_point: [[[0; 8]; 2]; WINDOWS],
-        of_generator: [[[0; 8]; 2]; GENERATOR_WINDOWS],
+        of_point: [const { PointDigits { representative: [0; 8], turned: [0; 8] } }; eisenstein::COUNT],
+        of_generator: [[[0; 8]; 2]; GENERATOR_DIGITS],
     };
 
     fn set(&mut self, lane: usize, x: Words, y_odd: bool, of_generator: &Scalar, of_point: &Scalar) {
         self.x[lane] = x;
         self.y_odd |= u8::from(y_odd) << lane;
-        for (half, (magnitude, negative)) in split(&words_of(of_point)).into_iter().enumerate() {
-            let [low, high] = [magnitude as u64, (magnitude >> 64) as u64];
-            let digits = signed_digits::<5, WINDOWS>(&[low, high, 0, 0]);
-            for (window, (digit, lanes)) in digits.into_iter().zip(&mut self.of_point).enumerate() {
-                lanes[half][lane] = if negative ^ (window % 2 == 1) { -digit } else { digit };
-            }
+        let digits = eisenstein::digits(split(&words_of(of_point)));
+        for (at, (digit, lanes)) in digits.into_iter().zip(&mut self.of_point).enumerate() {
+            let Digit { representative, turned, .. } = digit;
+            lanes.representative[lane] =
+                i16::from(if POINT_BITS * at % 2 == 1 { -representative } else { representative });
+            lanes.turned[lane] = i16::from(turned);
         }
-        let digits = signed_digits::<10, WINDOWS>(&words_of(of_generator));
-        let (lower, upper) = digits.split_at(GENERATOR_WINDOWS);
+        let digits = signed_digits::<GENERATOR_BITS, { 2 * GENERATOR_DIGITS }>(&words_of(of_generator));
+        let (lower, upper) = digits.split_at(GENERATOR_DIGITS);
         for ((lower, upper), lanes) in lower.iter().zip(upper).zip(&mut self.of_generator) {
             lanes[0][lane] = *lower;
             lanes[1][lane] = *upper;
@@ -67,9 +84,8 @@ impl Group {
 pub(super) fn groups(signed: &[(B256, Signature)], lanes: usize) -> Vec<Group> {
     let scalar = |bytes: B256| Scalar::from_repr(bytes.0.into()).into_option().unwrap_or(Scalar::ONE);
     let inverses = invert_all(signed.iter().map(|(_, signature)| scalar(signature.r())));
-    let mut groups = Vec::with_capacity(signed.len().div_ceil(lanes));
-    for (signed, inverses) in signed.chunks(lanes).zip(inverses.chunks(lanes)) {
-        let mut group = Group::EMPTY;
+    let mut groups = vec![Group::EMPTY; signed.len().div_ceil(lanes)];
+    for ((signed, inverses), group) in signed.chunks(lanes).zip(inverses.chunks(lanes)).zip(&mut groups) {
         let filling = signed.last().into_iter().zip(inverses.last()).cycle();
         for (lane, ((prehash, signature), r_inverse)) in
             signed.iter().zip(inverses).chain(filling).take(lanes).enumerate()
@@ -79,7 +95,6 @@ pub(super) fn groups(signed: &[(B256, Signature)], lanes: usize) -> Vec<Group> {
             let of_point = scalar(signature.s()) * r_inverse;
             group.set(lane, words(&signature.r().0), signature.y_odd(), &of_generator, &of_point);
         }
-        groups.push(group);
     }
     groups
 }
@@ -118,7 +133,8 @@ pub(super) fn signed_digits<const BITS: usize, const COUNT: usize>(number: &Word
 /// The lattice of (a, b) with a + bλ = 0 mod n has the basis (a₁, -b₁), (a₂, a₁) of vectors about √n long. (k, 0) is, as a
 /// combination of these with real coefficients, c₁ = k · a₁ / n and c₂ = k · b₁ / n; subtracting the nearest vector of the
 /// lattice leaves |k₁| ≤ (a₁ + a₂) / 2 + ε < 2^127.4 and |k₂| ≤ (a₁ + b₁) / 2 + ε < 2^127.2. (Guide to Elliptic Curve
-/// Cryptography, algorithm 3.74; the constants are libsecp256k1's.)
+/// Cryptography, algorithm 3.74; the constants are libsecp256k1's.) As Eisenstein integers both vectors have norm n and their sum
+/// and difference 3n and n, so that what is left has norm 3n/4 + ε at most.
 pub(super) fn split(k: &Words) -> [(u128, bool); 2] {
     const A1: Words = [0xe86c_90e4_9284_eb15, 0x3086_d221_a7d4_6bcd, 0, 0];
     const B1: Words = [0x6f54_7fa9_0abf_e4c3, 0xe443_7ed6_010e_8828, 0, 0];

@@ -9,7 +9,7 @@ use super::{
     limbs52::{Element52, avx512_ifma::Wide, doubles::Doubles},
     power::{inverse_root, invert_all},
     program::recover_many,
-    scalar::{WINDOWS, signed_digits, split},
+    scalar::{GENERATOR_BITS, GENERATOR_DIGITS, signed_digits, split},
 };
 use crate::{cpu::Avx512Ifma, hash::keccak256};
 use alloc::{vec, vec::Vec};
@@ -196,16 +196,13 @@ fn halves_of_a_scalar_make_it_up_again() {
 
 #[test]
 fn digits_of_a_number_make_it_up_again() {
-    fn value<const BITS: usize>(digits: [i16; WINDOWS]) -> U256 {
-        digits.iter().rev().fold(U256::ZERO, |value, digit| {
-            assert!(digit.unsigned_abs() <= 1 << (BITS - 1));
-            let digit = U256::from(digit.unsigned_abs()) * if *digit < 0 { U256::MAX } else { U256::from(1) };
-            (value << BITS).wrapping_add(digit)
-        })
-    }
     for number in numbers(400) {
-        let [low, high, ..] = number;
-        assert_eq!(value::<5>(signed_digits::<5, WINDOWS>(&[low, high, 0, 0])), U256::from_limbs([low, high, 0, 0]));
-        assert_eq!(value::<10>(signed_digits::<10, WINDOWS>(&number)), U256::from_limbs(number));
+        let digits = signed_digits::<GENERATOR_BITS, { 2 * GENERATOR_DIGITS }>(&number);
+        let value = digits.iter().rev().fold(U256::ZERO, |value, digit| {
+            assert!(digit.unsigned_abs() <= 1 << (GENERATOR_BITS - 1));
+            let digit = U256::from(digit.unsigned_abs()) * if *digit < 0 { U256::MAX } else { U256::from(1) };
+            (value << GENERATOR_BITS).wrapping_add(digit)
+        });
+        assert_eq!(value, U256::from_limbs(number));
     }
 }

@@ -133,24 +133,26 @@ impl Word for Wide {
     }
 
     #[inline(always)]
-    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self {
+    fn pick<const ENTRIES: usize>(table: &[Element52<Self>; ENTRIES], index: Self, limb: usize) -> Self {
         assert!(limb < 5);
         // Words from one entry to the next: 5 limbs of 8 lanes.
-        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(15))));
+        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(const { ENTRIES as i64 - 1 }))));
         let entry = index.shl::<5>().add(index.shl::<3>());
         let lane = wide!(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
         let base = table.as_ptr().cast::<i64>().wrapping_add(limb * 8);
-        // SAFETY: entry ≤ 15 · 40, limb · 8 ≤ 32 and lane ≤ 7, so every word read is one of the table's 16 · 40.
+        // SAFETY: entry ≤ (ENTRIES - 1) · 40, limb · 8 ≤ 32 and lane ≤ 7, so every word read is one of the table's ENTRIES · 40.
         Self(unsafe { _mm512_i64gather_epi64::<8>(_mm512_add_epi64(entry.0, lane), base) })
     }
 
     #[inline(always)]
-    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self {
-        assert!(word < 8);
-        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(MULTIPLES as i64 - 1))));
-        let base = table.as_ptr().cast::<i64>().wrapping_add(word);
-        // SAFETY: 8 · index ≤ 8 · (MULTIPLES - 1) and word ≤ 7, so every word read is one of the table's 8 · MULTIPLES.
-        Self(unsafe { _mm512_i64gather_epi64::<8>(index.shl::<3>().0, base) })
+    fn look_up(table: &[Entry; MULTIPLES], index: Self) -> [Self; 8] {
+        // Whole entries, and then columns of these rows: gathering word by word takes a processor several times as long.
+        let mut rows = [index; 8];
+        for (row, index) in rows.iter_mut().zip(index.store()) {
+            let entry = &table[(index as usize).min(MULTIPLES - 1)];
+            *row = Self(wide!(_mm512_loadu_si512(entry.as_ptr().cast())));
+        }
+        transpose(rows)
     }
 
     #[inline(always)]
@@ -182,6 +184,34 @@ impl Word for Wide {
         }
         fold(add_product(columns, a, b))
     }
+}
+
+/// Eight rows of eight words as eight columns.
+#[inline(always)]
+fn transpose(rows: [Wide; 8]) -> [Wide; 8] {
+    // Of each two rows, the even words in turns, then the odd ones.
+    let mut twos = rows;
+    for at in [0, 2, 4, 6] {
+        let (a, b) = (rows[at].0, rows[at + 1].0);
+        twos[at] = Wide(wide!(_mm512_unpacklo_epi64(a, b)));
+        twos[at + 1] = Wide(wide!(_mm512_unpackhi_epi64(a, b)));
+    }
+    // Of each four rows, words 0 and 4, 1 and 5, 2 and 6, 3 and 7.
+    let mut fours = rows;
+    for at in [0, 4] {
+        for odd in 0..2 {
+            let (a, b) = (twos[at + odd].0, twos[at + odd + 2].0);
+            fours[at + odd] = Wide(wide!(_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b)));
+            fours[at + odd + 2] = Wide(wide!(_mm512_shuffle_i64x2::<0b11_01_11_01>(a, b)));
+        }
+    }
+    let mut columns = rows;
+    for word in 0..4 {
+        let (a, b) = (fours[word].0, fours[word + 4].0);
+        columns[word] = Wide(wide!(_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b)));
+        columns[word + 4] = Wide(wide!(_mm512_shuffle_i64x2::<0b11_01_11_01>(a, b)));
+    }
+    columns
 }
 
 /// Adds a · b to ten columns, of which column k counts 2^(52 k).
@@ -222,20 +252,24 @@ fn columns_of_square(a: [Wide; 5]) -> [Wide; 10] {
 
 /// Folds columns 5 to 9 into the lower five: column k + 5 counts as 2^260 = [`FOLD_260`] in column k.
 ///
-/// The columns hold up to three products, so column k + 5 is below 27 · 2^52, and column 9 below 3 · 2^46. A column h is
-/// multiplied as its low 52 bits, giving a low half below 2^52 and a high half below 2^37, and as h >> 52 < 2^5, whose
-/// product is below 2^42. So no column grows by more than 2^52 + 2^42 + 2^37, except those that take the second fold too,
-/// which grow by 2^52 + 2^37 more: below 12 · 2^52 for one product (9 before, at most 3 more), 30 · 2^52 for three.
+/// The columns hold up to three products, so column k + 5 is below 27 · 2^52, and column 9 below 3 · 2^46. What is above 52 bits is
+/// carried on first, less than 2^5, which leaves column 9 below 2^48; the rest of 52 bits is what a multiplication looks at. Its
+/// low half is below 2^52 and its high half below 2^37. So no column grows by more than 2^52 + 2^37, except those that take the
+/// second fold too, which grow by as much again at most: below 12 · 2^52 for one product (9 before), 30 · 2^52 for three.
 #[inline(always)]
 fn fold(columns: [Wide; 10]) -> [Wide; 5] {
-    let [mut a, mut b, mut c, mut d, mut e, f, g, h, i, j] = columns;
+    let [a, b, c, d, e, f, g, h, i, j] = columns;
+    let g = g.add(f.shr::<52>());
+    let h = h.add(g.shr::<52>());
+    let i = i.add(h.shr::<52>());
+    let j = j.add(i.shr::<52>());
     debug_assert!(j.all_below(1 << 48));
     let by = f.constant(FOLD_260);
-    a = a.low(f, by);
-    b = b.high(f, by).low(g, by).low(f.shr::<52>(), by);
-    c = c.high(g, by).low(h, by).low(g.shr::<52>(), by);
-    d = d.high(h, by).low(i, by).low(h.shr::<52>(), by);
-    e = e.high(i, by).low(j, by).low(i.shr::<52>(), by);
+    let a = a.low(f, by);
+    let b = b.high(f, by).low(g, by);
+    let c = c.high(g, by).low(h, by);
+    let d = d.high(h, by).low(i, by);
+    let e = e.high(i, by).low(j, by);
     // What the high half of the last column carries out of column 4: below 2^33.
     let carried = j.constant(0).high(j, by);
     [a.low(carried, by), b.high(carried, by), c, d, e]

@@ -109,12 +109,13 @@ impl Word for Doubles {
         self.0.iter().all(|word| *word < bound)
     }
 
-    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self {
-        Self([0, 1].map(|lane| table[index.0[lane].min(15) as usize].0[limb].0[lane]))
+    fn pick<const ENTRIES: usize>(table: &[Element52<Self>; ENTRIES], index: Self, limb: usize) -> Self {
+        Self([0, 1].map(|lane| table[index.0[lane].min(ENTRIES as u64 - 1) as usize].0[limb].0[lane]))
     }
 
-    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self {
-        Self(index.0.map(|index| table[index.min(MULTIPLES as u64 - 1) as usize][word]))
+    fn look_up(table: &[Entry; MULTIPLES], index: Self) -> [Self; 8] {
+        let [first, second] = index.0.map(|index| table[index.min(MULTIPLES as u64 - 1) as usize]);
+        core::array::from_fn(|word| Self([first[word], second[word]]))
     }
 
     fn plus_folded_256(self, high: Self) -> Self {

@@ -124,17 +124,21 @@ impl Word for Pair {
     }
 
     #[inline(always)]
-    fn pick(table: &[Element52<Self>; 16], index: Self, limb: usize) -> Self {
-        let first = u64x2_extract_lane::<0>(index.0).min(15) as usize;
-        let second = u64x2_extract_lane::<1>(index.0).min(15) as usize;
+    fn pick<const ENTRIES: usize>(table: &[Element52<Self>; ENTRIES], index: Self, limb: usize) -> Self {
+        let first = u64x2_extract_lane::<0>(index.0).min(ENTRIES as u64 - 1) as usize;
+        let second = u64x2_extract_lane::<1>(index.0).min(ENTRIES as u64 - 1) as usize;
         Self(i64x2_shuffle::<0, 3>(table[first].0[limb].0, table[second].0[limb].0))
     }
 
     #[inline(always)]
-    fn look_up(table: &[Entry; MULTIPLES], index: Self, word: usize) -> Self {
-        let first = u64x2_extract_lane::<0>(index.0).min(MULTIPLES as u64 - 1) as usize;
-        let second = u64x2_extract_lane::<1>(index.0).min(MULTIPLES as u64 - 1) as usize;
-        Self(u64x2(table[first][word], table[second][word]))
+    fn look_up(table: &[Entry; MULTIPLES], index: Self) -> [Self; 8] {
+        let first = &table[u64x2_extract_lane::<0>(index.0).min(MULTIPLES as u64 - 1) as usize];
+        let second = &table[u64x2_extract_lane::<1>(index.0).min(MULTIPLES as u64 - 1) as usize];
+        let mut words = [index; 8];
+        for (word, (first, second)) in words.iter_mut().zip(first.iter().zip(second)) {
+            *word = Self(u64x2(*first, *second));
+        }
+        words
     }
 
     /// [`FOLD_256`](super::super::field::FOLD_256) is 2^32 + 977, and 977 = 2^10 - 2^6 + 2^4 + 1.
