@@ -33,14 +33,26 @@ fn made(k: U256, u1: U256, u2: U256) -> Option<Signed> {
     Some((B256::from(z), signature))
 }
 
-/// Factors that windows, tables and the split stumble over, if any.
+/// a + bλ modulo n.
+fn eisenstein(a: U256, b: U256) -> U256 {
+    a.add_mod(b.mul_mod(LAMBDA, N), N)
+}
+
+/// Factors that digits, tables and the split stumble over, if any.
 fn factors() -> Vec<U256> {
-    let powers = [5, 10, 64, 125, 127, 128, 129, 130, 135, 255].map(|bit| U256::from(1) << bit);
-    let small = [0_u64, 1, 2, 3, 15, 16, 17, 31, 32, 511, 512, 513, 1023, 1024].map(U256::from);
+    let powers = [5, 10, 64, 123, 125, 126, 127, 128, 129, 130, 135, 255].map(|bit| U256::from(1) << bit);
+    let small = [0_u64, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 32, 511, 512, 513, 1023, 1024].map(U256::from);
     let around = powers.iter().flat_map(|power| [*power - U256::from(1), *power, *power + U256::from(1)]);
-    let of_lambda =
-        [LAMBDA, LAMBDA + U256::from(1), LAMBDA.mul_mod(LAMBDA, N), LAMBDA.mul_mod(U256::from(16), N), N >> 1];
-    let all: Vec<U256> = small.into_iter().chain(around).chain(of_lambda).collect();
+    let of_lambda = [[1, 1], [3, 1], [4, 1], [5, 2], [4, 4]].map(|[a, b]| eisenstein(U256::from(a), U256::from(b)));
+    let turns = [1_u64, 2, 3, 4, 8].map(|number| LAMBDA.mul_mod(U256::from(number), N));
+    // A 4 for every digit; and the longest number that the split leaves.
+    let fours = (0..42).fold(U256::ZERO, |sum, _| (sum << 3) + U256::from(4));
+    let corner = eisenstein(
+        uint!(0xa2a8918ca85bafe22016d0b917e4dd76_U256),
+        minus(uint!(0x59de565a2c9d0e2d4373f7623c1d7cd7_U256)),
+    );
+    let others = [LAMBDA.mul_mod(LAMBDA, N), N >> 1, fours, eisenstein(fours, fours), corner];
+    let all: Vec<U256> = small.into_iter().chain(around).chain(of_lambda).chain(turns).chain(others).collect();
     all.iter().copied().chain(all.iter().copied().map(minus)).collect()
 }
 

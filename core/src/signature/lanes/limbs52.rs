@@ -386,3 +386,57 @@ impl<W: Word> Sum<Element52<W>> for Sum52<W> {
         element
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use alloy_primitives::{U256, U512};
+
+    const LOW: u64 = (1 << 52) - 1;
+    /// The largest limb 4 of an element.
+    const HIGH: u64 = (1 << 48) + (1 << 12) - 1;
+    /// Elements with the largest limbs there are, all of them and every other.
+    const LARGEST: [[u64; 5]; 4] =
+        [[LOW, LOW, LOW, LOW, HIGH], [LOW, 0, LOW, 0, HIGH], [0, LOW, 0, LOW, 0], [LOW, LOW, LOW, LOW, 0]];
+
+    /// What becomes of two elements.
+    struct Sums([u64; 5], [u64; 5]);
+
+    impl<W: Word> Kernel<Element52<W>> for Sums {
+        type Output = Vec<Words>;
+
+        #[inline(always)]
+        fn run(self, cpu: W::Cpu) -> Vec<Words> {
+            let [mut a, mut b] = [[W::splat(cpu, 0); 5]; 2];
+            for limb in 0..5 {
+                (a[limb], b[limb]) = (W::splat(cpu, self.0[limb]), W::splat(cpu, self.1[limb]));
+            }
+            let (a, b) = (Element52(a), Element52(b));
+            let three = a.times_plus_twice_square(b, b);
+            let sixteen = a.sum().twice().twice().twice().twice();
+            let eight = a.sum().twice().twice().twice();
+            let sums = [a.times(b), a.squared(), a.times_plus(b, a, b), three, three.plus(sixteen), three.minus(eight)];
+            let mut found = Vec::new();
+            for sum in sums {
+                found.push(sum.reduce().store()[0]);
+            }
+            found
+        }
+    }
+
+    /// The largest sums of products come out right; with debug assertions, every limb on the way is checked as well.
+    pub(in super::super) fn the_largest_sums_are_carried_without_loss<W: Word>(cpu: W::Cpu) {
+        let modulus = U512::from(U256::from_limbs([0xffff_fffe_ffff_fc2f, u64::MAX, u64::MAX, u64::MAX]));
+        let number = |limbs: [u64; 5]| limbs.iter().rev().fold(U512::ZERO, |sum, limb| (sum << 52) + U512::from(*limb));
+        for limbs in LARGEST.into_iter().flat_map(|a| LARGEST.map(|b| [a, b])) {
+            let [a, b] = limbs.map(|limbs| number(limbs) % modulus);
+            let three = a * b % modulus + U512::from(2) * (b * b % modulus);
+            let (sixteen, eight) = (a * U512::from(16), modulus * U512::from(8) - a * U512::from(8));
+            let expected = [a * b, a * a, U512::from(2) * (a * b % modulus), three, three + sixteen, three + eight];
+            let found =
+                W::run(cpu, Sums(limbs[0], limbs[1])).into_iter().map(|words| U512::from(U256::from_limbs(words)));
+            assert!(found.eq(expected.map(|number| number % modulus)), "{limbs:x?}");
+        }
+    }
+}

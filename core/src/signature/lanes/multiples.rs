@@ -1,6 +1,6 @@
 //! The multiples of a point that digits are made of, affine, for many points at once.
 //!
-//! No multiple that is added to another here is that one or its negative ([`super::eisenstein`]): no denominator is ever zero.
+//! No multiple that is added to another here is that one or its negative (see [`super::eisenstein`]): no denominator is ever zero.
 
 use super::{
     constants::{BETA, THREE_HALVES},
@@ -76,7 +76,7 @@ impl<E: Element> Kernel<E> for Multiply<'_, E> {
             inverses.reserve_exact(self.bases.len() * steps.len());
             for table in &tables {
                 for step in steps {
-                    inverses.push(table.run(*step));
+                    inverses.push(table.denominator(*step));
                 }
             }
             invert_all(cpu, &mut inverses);
@@ -94,11 +94,11 @@ impl<E: Element> Kernel<E> for Multiply<'_, E> {
 impl<E: Element> Multiples<E> {
     /// What the slope of a step is divided by.
     #[inline(always)]
-    fn run(&self, step: Step) -> E {
+    fn denominator(&self, step: Step) -> E {
         self.x[turned(step.known, 0)].minus(self.x[turned(step.other, step.unit.turn)])
     }
 
-    /// The sum that a step makes, given the inverse of [`Self::run`].
+    /// The sum that a step makes, given the inverse of [`Self::denominator`].
     #[inline(always)]
     fn add(&self, step: Step, inverse: E) -> Affine<E> {
         let Step { known, other, unit } = step;

@@ -3,11 +3,12 @@
 use super::{
     super::{Signature, portable},
     constants::{Constants, Entry, GENERATOR_X, GENERATOR_Y, GENERATOR_Y_INVERSE},
+    eisenstein,
     field::{Element, Kernel, Sum, Words, in_turns},
     multiples::{Base, Multiples, Multiply},
     point::{Affine, Jacobian},
     power::{inverse_root, invert_all},
-    scalar::{DOUBLINGS, GENERATOR_BITS, Group, POINT_BITS, PointDigits, groups},
+    scalar::{DOUBLINGS, GENERATOR_BITS, Group, PointDigits, groups},
 };
 use alloc::vec::Vec;
 use alloy_primitives::{B256, B512};
@@ -151,9 +152,9 @@ fn add_up<E: Element, const N: usize>(
                 *sum = sum.double_negated();
             }
         }
-        if bit % POINT_BITS == 0 {
+        if bit % eisenstein::BITS == 0 {
             for at in 0..N {
-                let PointDigits { representative, turned } = &groups[at].of_point[bit / POINT_BITS];
+                let PointDigits { representative, turned } = &groups[at].of_point[bit / eisenstein::BITS];
                 let digits = E::digits(cpu, representative);
                 let point = tables[at].pick(digits.index, E::index(cpu, turned));
                 sums[at] = sums[at].add_signed(point, digits.negative, digits.zero);

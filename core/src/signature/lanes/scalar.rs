@@ -16,17 +16,16 @@ use k256::{
     elliptic_curve::{PrimeField, ops::Reduce},
 };
 
-/// How many bits a digit of u₂ has, in both halves.
-pub(super) const POINT_BITS: usize = 3;
 /// How many bits a digit of u₁ has.
 pub(super) const GENERATOR_BITS: usize = 10;
 /// Digits of u₁, from -512 to 512, one half of them for multiples of G, one for multiples of 2^130 G: 10 · 26 = 260 bits hold 256
 /// and the carry.
 pub(super) const GENERATOR_DIGITS: usize = 13;
 /// How often a sum is doubled on the way.
-pub(super) const DOUBLINGS: usize = POINT_BITS * (eisenstein::COUNT - 1);
+pub(super) const DOUBLINGS: usize = eisenstein::BITS * (eisenstein::COUNT - 1);
 const _: () = assert!(GENERATOR_BITS * (GENERATOR_DIGITS - 1) <= DOUBLINGS, "the generator's digits go with them");
 const _: () = assert!(DOUBLINGS.is_multiple_of(2), "what they make of the start is not negated");
+const _: () = assert!(GENERATOR_BITS.is_multiple_of(2), "digits of u₁ are followed by an even number of them");
 
 /// What up to eight lanes need to know of their signatures. Of lanes that there are not, nothing is said.
 ///
@@ -44,7 +43,7 @@ pub(super) struct Group {
 }
 
 /// A digit of u₂ for each lane.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct PointDigits {
     /// Its representative, counted from one, and negative if the digit is; 0 if there is none.
     pub(super) representative: [i16; 8],
@@ -56,7 +55,7 @@ impl Group {
     const EMPTY: Self = Self {
         x: [[0; 4]; 8],
         y_odd: 0,
-        of_point: [const { PointDigits { representative: [0; 8], turned: [0; 8] } }; eisenstein::COUNT],
+        of_point: [PointDigits { representative: [0; 8], turned: [0; 8] }; eisenstein::COUNT],
         of_generator: [[[0; 8]; 2]; GENERATOR_DIGITS],
     };
 
@@ -67,7 +66,7 @@ impl Group {
         for (at, (digit, lanes)) in digits.into_iter().zip(&mut self.of_point).enumerate() {
             let Digit { representative, turned, .. } = digit;
             lanes.representative[lane] =
-                i16::from(if POINT_BITS * at % 2 == 1 { -representative } else { representative });
+                i16::from(if eisenstein::BITS * at % 2 == 1 { -representative } else { representative });
             lanes.turned[lane] = i16::from(turned);
         }
         let digits = signed_digits::<GENERATOR_BITS, { 2 * GENERATOR_DIGITS }>(&words_of(of_generator));

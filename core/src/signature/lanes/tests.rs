@@ -6,7 +6,7 @@ use super::{
     constants::{BETA, Constants, GENERATOR_X, GENERATOR_Y, GENERATOR_Y_INVERSE, THREE_HALVES},
     field::{Element, Kernel, Sum, Words},
     limbs29::Element29,
-    limbs52::{Element52, avx512_ifma::Wide, doubles::Doubles},
+    limbs52::{self, Element52, avx512_ifma::Wide, doubles::Doubles},
     power::{inverse_root, invert_all},
     program::recover_many,
     scalar::{GENERATOR_BITS, GENERATOR_DIGITS, signed_digits, split},
@@ -118,6 +118,14 @@ fn lanes_compute_in_the_field() {
     compute_in_the_field::<Element52<Doubles>>(());
     if let Some(cpu) = Avx512Ifma::detect() {
         compute_in_the_field::<Element52<Wide>>(cpu);
+    }
+}
+
+#[test]
+fn the_largest_sums_are_carried_without_loss() {
+    limbs52::tests::the_largest_sums_are_carried_without_loss::<Doubles>(());
+    if let Some(cpu) = Avx512Ifma::detect() {
+        limbs52::tests::the_largest_sums_are_carried_without_loss::<Wide>(cpu);
     }
 }
 

@@ -18,12 +18,14 @@ use core::arch::x86_64::*;
 /// Eight words of 64 bits. One exists only where the processor has AVX-512 F, VL, BW, DQ and IFMA, because only a
 /// [`Avx512Ifma`] makes the first.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub(in super::super) struct Wide(__m512i);
 
 /// An intrinsic over words that exist.
 macro_rules! wide {
     ($call:expr) => {
-        // SAFETY: the processor has the instructions, because a `Wide` or an `Avx512Ifma` is at hand.
+        // SAFETY: the processor has the instructions, because a `Wide` or an `Avx512Ifma` is at hand. What is loaded or stored is a
+        // whole array of eight words, or of eight halves of 16 bits where these are extended.
         unsafe { $call }
     };
 }
@@ -136,7 +138,11 @@ impl Word for Wide {
     fn pick<const ENTRIES: usize>(table: &[Element52<Self>; ENTRIES], index: Self, limb: usize) -> Self {
         assert!(limb < 5);
         // Words from one entry to the next: 5 limbs of 8 lanes.
-        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(const { ENTRIES as i64 - 1 }))));
+        let last = const {
+            assert!(ENTRIES > 0);
+            ENTRIES as i64 - 1
+        };
+        let index = Self(wide!(_mm512_min_epu64(index.0, _mm512_set1_epi64(last))));
         let entry = index.shl::<5>().add(index.shl::<3>());
         let lane = wide!(_mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
         let base = table.as_ptr().cast::<i64>().wrapping_add(limb * 8);
