@@ -4,6 +4,8 @@
 //! registers. So whoever holds one may call functions that are compiled for them. They decide how fast an answer comes,
 //! never which: each has a portable counterpart that gives the same.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
 #[cfg(any(test, all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
 mod multiply_add;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]

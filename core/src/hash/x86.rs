@@ -8,7 +8,7 @@ use super::{
     permutation::{self, HASH_WORDS, RATE_WORDS, Vector, last_words},
     sponge::States,
 };
-use crate::cpu;
+use crate::cpu::{self, avx512};
 use core::arch::x86_64::*;
 
 /// Eight lanes: a rotation, and any function of three words, is one instruction.
@@ -169,22 +169,8 @@ impl V8 {
         // SAFETY: the kernel has AVX-512F; of each block 64 bytes are read from word `AT` on, and it has these.
         unsafe {
             let words = |block: &[u8; RATE]| _mm512_loadu_si512(block.as_ptr().add(AT * WORD).cast());
-            let pairs = |a, b| (_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-            let (even01, odd01) = pairs(words(b0), words(b1));
-            let (even23, odd23) = pairs(words(b2), words(b3));
-            let (even45, odd45) = pairs(words(b4), words(b5));
-            let (even67, odd67) = pairs(words(b6), words(b7));
-            // Of four blocks: words 0 and 4, 2 and 6 of them, then 1 and 5, 3 and 7.
-            let fours =
-                |a, b| (_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b), _mm512_shuffle_i64x2::<0b11_01_11_01>(a, b));
-            let (w04_low, w26_low) = fours(even01, even23);
-            let (w04_high, w26_high) = fours(even45, even67);
-            let (w15_low, w37_low) = fours(odd01, odd23);
-            let (w15_high, w37_high) = fours(odd45, odd67);
-            let (w0, w4) = fours(w04_low, w04_high);
-            let (w2, w6) = fours(w26_low, w26_high);
-            let (w1, w5) = fours(w15_low, w15_high);
-            let (w3, w7) = fours(w37_low, w37_high);
+            let rows = [words(b0), words(b1), words(b2), words(b3), words(b4), words(b5), words(b6), words(b7)];
+            let [w0, w1, w2, w3, w4, w5, w6, w7] = avx512::transpose(rows);
             [Self(w0), Self(w1), Self(w2), Self(w3), Self(w4), Self(w5), Self(w6), Self(w7)]
         }
     }

@@ -12,7 +12,7 @@ use super::{
     },
     Element52, FOLD_260, Word,
 };
-use crate::cpu::Avx512Ifma;
+use crate::cpu::{Avx512Ifma, avx512};
 use core::arch::x86_64::*;
 
 /// Eight words of 64 bits. One exists only where the processor has AVX-512 F, VL, BW, DQ and IFMA, because only a
@@ -153,12 +153,12 @@ impl Word for Wide {
     #[inline(always)]
     fn look_up(table: &[Entry; MULTIPLES], index: Self) -> [Self; 8] {
         // Whole entries, and then columns of these rows: gathering word by word takes a processor several times as long.
-        let mut rows = [index; 8];
+        let mut rows = [index.0; 8];
         for (row, index) in rows.iter_mut().zip(index.store()) {
             let entry = &table[(index as usize).min(MULTIPLES - 1)];
-            *row = Self(wide!(_mm512_loadu_si512(entry.as_ptr().cast())));
+            *row = wide!(_mm512_loadu_si512(entry.as_ptr().cast()));
         }
-        transpose(rows)
+        wide!(avx512::transpose(rows)).map(Self)
     }
 
     #[inline(always)]
@@ -190,34 +190,6 @@ impl Word for Wide {
         }
         fold(add_product(columns, a, b))
     }
-}
-
-/// Eight rows of eight words as eight columns.
-#[inline(always)]
-fn transpose(rows: [Wide; 8]) -> [Wide; 8] {
-    // Of each two rows, the even words in turns, then the odd ones.
-    let mut twos = rows;
-    for at in [0, 2, 4, 6] {
-        let (a, b) = (rows[at].0, rows[at + 1].0);
-        twos[at] = Wide(wide!(_mm512_unpacklo_epi64(a, b)));
-        twos[at + 1] = Wide(wide!(_mm512_unpackhi_epi64(a, b)));
-    }
-    // Of each four rows, words 0 and 4, 1 and 5, 2 and 6, 3 and 7.
-    let mut fours = rows;
-    for at in [0, 4] {
-        for odd in 0..2 {
-            let (a, b) = (twos[at + odd].0, twos[at + odd + 2].0);
-            fours[at + odd] = Wide(wide!(_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b)));
-            fours[at + odd + 2] = Wide(wide!(_mm512_shuffle_i64x2::<0b11_01_11_01>(a, b)));
-        }
-    }
-    let mut columns = rows;
-    for word in 0..4 {
-        let (a, b) = (fours[word].0, fours[word + 4].0);
-        columns[word] = Wide(wide!(_mm512_shuffle_i64x2::<0b10_00_10_00>(a, b)));
-        columns[word + 4] = Wide(wide!(_mm512_shuffle_i64x2::<0b11_01_11_01>(a, b)));
-    }
-    columns
 }
 
 /// Adds a · b to ten columns, of which column k counts 2^(52 k).
