@@ -277,6 +277,15 @@ impl Store {
         self.snapshots.offer(height, state);
     }
 
+    /// Waits for the snapshot that is being written, if one is; the height of the newest one.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the folder cannot be read.
+    pub fn newest_snapshot(&self) -> Result<Option<u64>, StoreError> {
+        self.snapshots.wait();
+        Ok(self.snapshots.heights()?.first().copied())
+    }
+
     /// Appends a certificate; it is durable when this returns. One for the same height replaces it.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ const MEANINGS = {
   "restart.10m": "open a chain of ten million accounts",
   "restart.transactions": "in the chain",
   "restart.10m.transactions": "in that chain",
+  ".blocks": "blocks since its newest snapshot, or since its first state",
   ".recover": "decode, recover the senders",
   ".execute": "plan lanes and rows, execute; the peer: execute in order",
   ".assemble": "columns, roots, bodies, signed header; the peer: its root",

@@ -126,6 +126,14 @@ impl MeasuredChain {
         self.snapshot.codes.get(hash).map(|code| code.original_bytes())
     }
 
+    /// Blocks since the newest snapshot, when that is written; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`BenchError`] if the folder cannot be read.
+    pub fn since_snapshot(&self) -> Result<Option<u64>, BenchError> {
+        Ok(self.store.newest_snapshot()?.map(|height| self.head.height.saturating_sub(height)))
+    }
+
     /// Closes the chain and opens it again from its folder `dir`; how long opening took.
     ///
     /// # Errors

@@ -34,6 +34,10 @@ pub fn run(size: Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<
         chain.block(&world.transactions(size.block))?;
         progress(f64::from(block + 1) / f64::from(blocks));
     }
+    let since_snapshot = chain.since_snapshot()?;
+    if since_snapshot.is_none() {
+        tracing::warn!("no snapshot was due yet, so what is opened begins with its first state, which is in memory");
+    }
     let mut took = Vec::new();
     for _ in 0..size.rounds {
         let (reopened, duration) = chain.reopen(dir)?;
@@ -45,6 +49,7 @@ pub fn run(size: Size, dir: &Path, mut progress: impl FnMut(f64)) -> Result<Vec<
     Ok(vec![
         Figure::new("restart", median(took), Unit::Seconds),
         Figure::new("restart.transactions", transactions, Unit::Count),
+        Figure::new("restart.blocks", since_snapshot.unwrap_or(u64::from(blocks)) as f64, Unit::Count),
         Figure::new("restart.disk", disk as f64 / transactions, Unit::BytesPerTransaction),
     ])
 }
