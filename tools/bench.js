@@ -4,16 +4,16 @@
 
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, sep } from "node:path";
-import { parseArgs } from "node:util";
 import { KERNELS, PEERS, findBrowsers, measureInBrowser } from "./bench/browser.js";
 import { parseFigure, readable } from "./bench/figures.js";
 import { machine } from "./bench/machine.js";
+import { readOptions } from "./bench/options.js";
 import { bundleOx } from "./bench/ox.js";
 import { report } from "./bench/report.js";
 import { sizes } from "./bench/sizes.js";
 import { buildOcelli } from "./build.js";
 import { ensureChromium } from "./chromium.js";
-import { must, run } from "./command.js";
+import { keepStdoutForAnswer, run } from "./command.js";
 import { buildPackage } from "./demo.js";
 import { ensureDependencies } from "./dependencies.js";
 import { ocelliBinary, root, targetDir } from "./paths.js";
@@ -58,7 +58,8 @@ const NATIVE = [
   {
     command: "restart",
     as: "10m",
-    args: ["--accounts", "10000000", "--transactions", "1000000", "--block", "10000"],
+    // A snapshot is due after 4.2 million of them.
+    args: ["--accounts", "10000000", "--transactions", "4600000", "--block", "10000"],
     quick: ["--accounts", "2000", "--transactions", "4000"],
   },
 ];
@@ -66,15 +67,7 @@ const NATIVE = [
 /** How long a kernel runs in a tab before it is the next module's turn. */
 const KERNEL_MS = 200;
 
-const [where, ...rest] = process.argv.slice(2);
-const { values: options } = parseArgs({
-  args: rest,
-  options: {
-    json: { type: "boolean", default: false },
-    quick: { type: "boolean", default: false },
-    rounds: { type: "string", default: "7" },
-  },
-});
+const options = readOptions(process.argv.slice(2));
 
 /** A whole minute of our own time with so many accounts. @param {string} accounts */
 function sustained(accounts) {
@@ -231,8 +224,9 @@ async function build() {
 }
 
 await script(async () => {
+  if (options.json) keepStdoutForAnswer();
   await build();
-  if (where === "browser") {
+  if (options.part === "browser") {
     const { figures } = await tasks();
     if (options.json) process.stdout.write(lines(figures));
     return;

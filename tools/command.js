@@ -12,6 +12,15 @@ const GRACE_MS = 3_000;
 /** @type {Set<number>} */
 const groups = new Set();
 
+/** Where output is streamed on to. */
+let told = process.stdout;
+
+/** From here on what is told, by us and by what we run, goes to stderr: stdout is for the answer alone. */
+export function keepStdoutForAnswer() {
+  told = process.stderr;
+  console.log = console.error;
+}
+
 /**
  * @typedef {object} RunOptions
  * @property {string} [cwd] default: the repository
@@ -42,7 +51,7 @@ export function run(command, args, { cwd = root, env = {}, signal, onLine, quiet
     cwd,
     env: { ...process.env, ...env },
     detached: true,
-    stdio: ["ignore", onLine ? "pipe" : "inherit", "inherit"],
+    stdio: ["ignore", onLine ? "pipe" : told.fd, "inherit"],
   });
   const group = child.pid;
   if (group !== undefined) groups.add(group);
@@ -58,7 +67,7 @@ export function run(command, args, { cwd = root, env = {}, signal, onLine, quiet
 
   const output = child.stdout && onLine ? splitLines(onLine) : undefined;
   child.stdout?.on("data", (/** @type {Buffer} */ chunk) => {
-    if (!quiet) process.stdout.write(chunk);
+    if (!quiet) told.write(chunk);
     output?.push(chunk);
   });
 

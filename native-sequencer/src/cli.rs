@@ -46,7 +46,7 @@ enum Command {
     Import(export::ImportArgs),
     /// Show a block's rows, columns, lanes and sizes as a table.
     Inspect(inspect::Args),
-    /// Measure: the pipeline, stage by stage, and what tasks cost to check.
+    /// Measure: kernels, executor, pipeline, tasks, network, restart.
     Bench(bench::Args),
 }
 

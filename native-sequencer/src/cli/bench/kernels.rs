@@ -18,7 +18,8 @@ pub struct Args {
     /// Rounds, in which ours and the peer's take turns; figures are their medians.
     #[arg(long, default_value_t = 11)]
     rounds: u32,
-    /// Leave peers out. Then the tree says what memory a key takes, too, as far as no kernel before it left memory to take.
+    /// Leave peers out, and say what memory a key of the tree takes: to be trusted of `--kernel tree` alone, for what a kernel before
+    /// it gave back is taken again without being counted.
     #[arg(long)]
     alone: bool,
     #[command(flatten)]
