@@ -12,7 +12,7 @@ const GRACE_MS = 3_000;
 /** @type {Set<number>} */
 const groups = new Set();
 
-/** Where output is streamed on to. */
+/** Where output is streamed on to. @type {NodeJS.WriteStream & { fd: number }} */
 let told = process.stdout;
 
 /** From here on what is told, by us and by what we run, goes to stderr: stdout is for the answer alone. */
